@@ -1,0 +1,3 @@
+//! Writes the marketplace extension (`.vsix`).
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! One step from private feeds to a pushed image.
+
+pub mod error;

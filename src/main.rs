@@ -1,0 +1,3 @@
+//! The `feedbuild` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Runs an unpacked task as the Azure Pipelines agent does.
