@@ -22,7 +22,7 @@ use crate::stage::Stage;
 
 /// Build the task's binary and write `<publisher>.<id>-<version>.vsix`.
 #[derive(Parser)]
-#[command(name = "cargo vsix")]
+#[command(bin_name = "cargo vsix")]
 struct Arguments {
     /// A platform whose binary goes in; may be given several times.
     #[arg(long = "platform", value_name = "NAME", default_value = "linux-x64", value_parser = platform::named)]
@@ -63,7 +63,7 @@ fn run(arguments: &Arguments) -> Result<PathBuf> {
     let out = arguments.out.clone().unwrap_or_else(|| root.join("target/vsix"));
 
     let binaries = binary::compile_all(root, &arguments.platforms)?;
-    let stage = Stage::gather(root, &binaries)?;
+    let stage = Stage::gather(root, binaries)?;
     version::check(&stage)?;
     let bytes = vsix::write(&package::parts(&stage)?)?;
 

@@ -41,7 +41,7 @@ pub(crate) struct File {
 
 impl Stage {
     /// Reads the sources below `root` and adds the binaries.
-    pub(crate) fn gather(root: &Path, binaries: &[Binary]) -> Result<Self> {
+    pub(crate) fn gather(root: &Path, binaries: Vec<Binary>) -> Result<Self> {
         let manifest = read(root, MANIFEST)?;
         let extension: Extension =
             serde_json::from_slice(&manifest).with_context(|| format!("cannot parse `{MANIFEST}`"))?;
@@ -55,7 +55,7 @@ impl Stage {
         }
         for Binary { platform, bytes } in binaries {
             let path = format!("{TASK}/bin/{}/{}", platform.name, platform.binary());
-            files.push(File { path, bytes: bytes.clone() });
+            files.push(File { path, bytes });
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for asset in extension.assets() {
@@ -113,7 +113,7 @@ pub(crate) mod tests {
     /// The repository's own extension with a binary that holds `bytes`.
     pub(crate) fn sample(bytes: &[u8]) -> Stage {
         let platform = platform::named("linux-x64").unwrap();
-        Stage::gather(crate::root(), &[Binary { platform, bytes: bytes.to_vec() }]).unwrap()
+        Stage::gather(crate::root(), vec![Binary { platform, bytes: bytes.to_vec() }]).unwrap()
     }
 
     fn paths(folder: &Path) -> Vec<String> {
