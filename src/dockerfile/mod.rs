@@ -1,0 +1,12 @@
+//! The Dockerfile: where it lies, and which secrets its build will mount.
+//!
+//! Rule: read as BuildKit reads it, and leave it to BuildKit to say what is wrong in it.
+
+pub mod locate;
+pub mod mounts;
+mod stage;
+mod syntax;
+mod word;
+
+pub use locate::locate;
+pub use mounts::{SecretMount, secret_mounts};

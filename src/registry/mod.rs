@@ -1,0 +1,3 @@
+//! The registry: what an image is called there.
+
+pub mod reference;
