@@ -19,6 +19,8 @@
 //! - `ONBUILD` of a stage runs in the stages built from it, before their own instructions; that of a base
 //!   image isn't known here.
 //!
+//! `docker buildx build --call=outline` names the same ids, where the engine has the base images.
+//!
 //! Named contexts (`--build-context`) can replace a stage; they are not looked at.
 
 use std::collections::BTreeMap;
