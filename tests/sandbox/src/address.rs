@@ -8,7 +8,7 @@
 pub enum Flavour {
     /// Azure DevOps Services: packages have a base of their own, found through resource areas.
     Services,
-    /// Azure DevOps Server: packages are below the collection, which has no resource areas of packages.
+    /// Azure DevOps Server: the collection's URL is the packages' base too.
     Server,
 }
 

@@ -100,17 +100,20 @@ impl Log {
 
     /// Waits until `count` requests match `pattern`; panics with all requests at the deadline.
     pub(crate) fn wait_for(&self, pattern: &str, count: usize, deadline: Duration) -> Vec<Received> {
-        let missing =
-            |received: &mut Vec<Received>| received.iter().filter(|one| one.matches(pattern)).count() < count;
-        let (received, timeout) = self
+        let found = |received: &[Received]| -> Vec<Received> {
+            received.iter().filter(|request| request.matches(pattern)).cloned().collect()
+        };
+        let (received, _) = self
             .grown
-            .wait_timeout_while(self.lock(), deadline, missing)
+            .wait_timeout_while(self.lock(), deadline, |received| found(received).len() < count)
             .expect("no thread panics with the log");
+        let (all, found) = (received.clone(), found(&received));
+        drop(received);
         assert!(
-            !timeout.timed_out(),
-            "fewer than {count} requests for `{pattern}` in {deadline:?}: {received:#?}"
+            found.len() >= count,
+            "fewer than {count} requests for `{pattern}` in {deadline:?}, of all these: {all:#?}"
         );
-        received.iter().filter(|request| request.matches(pattern)).cloned().collect()
+        found
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Received>> {

@@ -150,6 +150,12 @@ fn a_request_can_be_waited_for_while_it_is_open() {
 }
 
 #[test]
+#[should_panic(expected = "fewer than 1 requests for `packaging/feeds`")]
+fn waiting_ends_at_the_deadline() {
+    contoso().wait_for("packaging/feeds", 1, Duration::from_millis(1));
+}
+
+#[test]
 fn a_record_keeps_target_headers_and_body() {
     let sandbox = contoso();
     let url = format!("{}?a=b", feeds(&sandbox));

@@ -56,6 +56,11 @@ fn it_takes_an_image_and_fails_at_the_tag_it_was_told_to() {
     assert_eq!(registry.requests_to("PUT*/manifests/").len(), 4);
     let read = send(&registry, "GET", "/v2/app/manifests/three", media_type, b"");
     assert_eq!(read.text(), manifest);
+    let head = send(&registry, "HEAD", "/v2/app/manifests/three", media_type, b"");
+    assert_eq!(
+        (head.header("docker-content-digest"), head.header("content-length")),
+        (format!("sha256:{}", sha256(manifest.as_bytes())).as_str(), manifest.len().to_string().as_str())
+    );
 }
 
 #[test]
