@@ -1,0 +1,108 @@
+'use strict';
+// The task's entry point: starts the native binary, passes the agent's signals on, waits for it.
+// Rule: exit code 0 and a result said in words, because an agent may take a handler killed by a signal for a success.
+// Node's built-ins only, ES2018; no logic of the task lives here.
+
+const fs = require('fs');
+const path = require('path');
+const { spawn } = require('child_process');
+
+const OS_NAMES = { darwin: 'osx', win32: 'win' };
+
+/** The packaged binary for this machine. */
+function findBinary() {
+  const platform = `${OS_NAMES[process.platform] || process.platform}-${process.arch}`;
+  const bin = path.join(__dirname, 'bin');
+  const binary = path.join(bin, platform, process.platform === 'win32' ? 'feedbuild.exe' : 'feedbuild');
+  if (!fs.existsSync(binary)) {
+    throw new Error(`this extension has no binary for ${platform}: \`${binary}\` is missing\n\n`
+      + `hint: run the job on one of the platforms it was built for: ${fs.readdirSync(bin).join(', ')}`);
+  }
+  return binary;
+}
+
+/** Whether `file` can be run; false too on a file system that is mounted `noexec`. */
+function isExecutable(file) {
+  try {
+    fs.accessSync(file, fs.constants.X_OK);
+    return true;
+  } catch (_) {
+    return false;
+  }
+}
+
+/** `binary`, which the agent unpacked without mode bits, made executable; where that can't be, a private copy. */
+function makeExecutable(binary) {
+  if (isExecutable(binary)) {
+    return binary;
+  }
+  try {
+    fs.chmodSync(binary, 0o755);
+  } catch (_) {
+    // Another user's file or a read-only mount.
+  }
+  if (isExecutable(binary)) {
+    return binary;
+  }
+  const temp = process.env.AGENT_TEMPDIRECTORY;
+  const folder = fs.mkdtempSync(path.join(temp, 'feedbuild-'));
+  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const copy = path.join(folder, path.basename(binary));
+  fs.copyFileSync(binary, copy);
+  fs.chmodSync(copy, 0o755);
+  if (!isExecutable(copy)) {
+    throw new Error(`neither \`${binary}\` nor a copy in the agent's temp folder \`${temp}\` can be executed\n\n`
+      + `hint: mount the file system of \`${temp}\` without \`noexec\``);
+  }
+  return copy;
+}
+
+/** Runs `binary stage` to its end on the agent's streams, with the agent's environment. */
+function supervise(binary, stage) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(binary, [stage], { stdio: ['ignore', 'inherit', 'inherit'] });
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) {
+      let forwarded = false;
+      // The handler stays after its first call: the default action would end us before the child.
+      process.on(signal, () => {
+        // On Windows the console signals the child itself, and kill() would end it at once.
+        if (!forwarded && process.platform !== 'win32') {
+          child.kill(signal);
+        }
+        forwarded = true;
+      });
+    }
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0) {
+        return resolve();
+      }
+      const end = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
+      const hint = signal === 'SIGKILL' ? '\n\nhint: look for an out-of-memory kill in the machine\'s kernel log: `dmesg`' : '';
+      return reject(new Error(`\`${binary} ${stage}\` ${end} without a result${hint}`));
+    });
+  });
+}
+
+/** Prints a logging command; `%` is escaped first, because the agent decodes `%3B` and `%5D` in data too. */
+function tell(command, data) {
+  const escaped = data.replace(/%/g, '%AZP25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
+  process.stdout.write(`##vso[${command}]${escaped}\n`);
+}
+
+/** Runs one stage of the task: `run` or `post-job`. */
+async function launch(stage) {
+  try {
+    await supervise(makeExecutable(findBinary()), stage);
+  } catch (error) {
+    // Two commands: the agent logs an issue's text, but not a result's.
+    tell('task.logissue type=error;', error.message);
+    tell('task.complete result=Failed;', error.message);
+  }
+}
+
+module.exports = { launch };
+
+if (require.main === module) {
+  launch('run');
+}
