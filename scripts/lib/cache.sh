@@ -18,12 +18,12 @@ provide() {
   shift
   [[ ! -e $cache/$name ]] || return 0
   mkdir -p "$cache"
-  exec 7>"$cache/lock"
+  exec 7>"$cache/$name.lock"
   flock 7
   if [[ ! -e $cache/$name ]]; then
     say "making $name in $cache"
-    rm -rf "$cache"/new.* # left by a run that was killed: who holds the lock is alone
-    new=$(mktemp -d "$cache/new.XXXXXX")
+    rm -rf "$cache/new.$name".* # left by a run that was killed: who holds the lock is alone
+    new=$(mktemp -d "$cache/new.$name.XXXXXX")
     (
       cd "$new" || exit
       "$@"
@@ -59,7 +59,7 @@ debian_source() {
   fi
   mirror=$(debian_mirror apt-get)
   if [[ -z $mirror ]]; then # no `apt-get update` ever ran here
-    folder=$(mktemp -d)
+    folder=$PWD/.sources
     private_apt "$folder" update >&2 || true # a third party's broken source is not ours to judge
     mirror=$(debian_mirror private_apt "$folder")
     rm -rf "$folder"
@@ -70,9 +70,9 @@ debian_source() {
 
 # unpack SUITE PACKAGE…: unpacks that suite's packages, without what they depend on, into the current folder.
 unpack() {
-  local suite=$1 folder status=0
+  local suite=$1 folder=$PWD/.packages status=0
   shift
-  folder=$(mktemp -d)
+  mkdir "$folder"
   debian_source "$suite" >"$folder/sources.list"
   {
     private_apt "$folder" update &&
