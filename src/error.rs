@@ -33,6 +33,7 @@ pub fn hint_context(message: impl Into<String>, hint: impl Into<String>) -> Hint
 }
 
 /// The hint nearest to the outermost message, if any error in the chain carries one.
+#[must_use]
 pub fn hint(error: &anyhow::Error) -> Option<&str> {
     error
         .downcast_ref::<Hinted>()
@@ -41,6 +42,7 @@ pub fn hint(error: &anyhow::Error) -> Option<&str> {
 }
 
 /// The whole error as the log shows it: message, `caused by:` lines, hint.
+#[must_use]
 pub fn render(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -60,7 +62,8 @@ mod tests {
 
     #[test]
     fn an_error_reads_message_causes_hint() {
-        let error = hinted("feed `a/b/c` has too many parts", "write `project/feed`").context("cannot plan the build");
+        let error = hinted("feed `a/b/c` has too many parts", "write `project/feed`")
+            .context("cannot plan the build");
         assert_eq!(
             render(&error),
             "cannot plan the build\n  caused by: feed `a/b/c` has too many parts\n\nhint: write `project/feed`"

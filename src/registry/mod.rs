@@ -1,3 +1,7 @@
-//! The registry: what an image is called there.
+//! The registry: what an image is called there, who we are there, and what arrived there.
 
+pub mod config;
+pub mod helper;
+pub mod manifest;
+pub mod push;
 pub mod reference;

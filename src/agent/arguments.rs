@@ -1,0 +1,277 @@
+//! The input `arguments`: extra flags for `docker buildx build`.
+//!
+//! Rule: every flag is known by name, and none can publish an image or a cache around the push, show the build
+//! elsewhere or name a secret that we do not see. What has an input of its own says so.
+
+use crate::error::hinted;
+
+/// `arguments`, sorted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Flags that go to the client as they are, each with its value.
+    pub forwarded: Vec<String>,
+    /// The values of `--secret`.
+    pub secrets: Vec<String>,
+    /// The values of `--build-arg`.
+    pub build_args: Vec<String>,
+    /// `--target`.
+    pub target: Option<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--no-cache`.
+    pub no_cache: bool,
+    /// Flags that are left out since the step does the same anyway.
+    pub ignored: Vec<String>,
+}
+
+/// What becomes of a flag.
+enum Flag {
+    /// Forwarded, with a value or without.
+    Value,
+    /// Forwarded, without a value.
+    Switch,
+    /// A field of [`Arguments`].
+    Field,
+    /// Left out: the step does this anyway. The value says whether the flag has one.
+    Ignored { valued: bool },
+    /// Refused, with the reason and the input to use.
+    Refused(&'static str),
+}
+
+/// The flags of `docker buildx build` (buildx `commands/build.go`, also those that it hides).
+fn flag(name: &str) -> Option<Flag> {
+    Some(match name {
+        "secret" | "build-arg" | "target" | "network" | "no-cache" => Flag::Field,
+        "add-host" | "allow" | "annotation" | "attest" | "build-context" | "cache-from" | "cgroup-parent"
+        | "label" | "no-cache-filter" | "platform" | "policy" | "provenance" | "resource" | "sbom"
+        | "shm-size" | "ssh" | "ulimit" | "memory" | "memory-swap" | "cpu-shares" | "cpu-period"
+        | "cpu-quota" | "cpuset-cpus" | "cpuset-mems" | "isolation" | "security-opt" => Flag::Value,
+        "pull" | "debug" | "compress" | "squash" | "rm" | "force-rm" => Flag::Switch,
+        "load" | "quiet" => Flag::Ignored { valued: false },
+        "progress" => Flag::Ignored { valued: true },
+        "tag" => Flag::Refused("use the inputs `repository` and `tags`"),
+        "file" => Flag::Refused("use the input `Dockerfile`"),
+        "push" => Flag::Refused("use `command: buildAndPush`"),
+        "output" => {
+            Flag::Refused("use `command: buildAndPush` to push; the image is in the engine's store otherwise")
+        }
+        "cache-to" => Flag::Refused("leave it out; the layer cache of the engine is used"),
+        "builder" => {
+            Flag::Refused("leave it out; the step builds with the engine of the docker context in use")
+        }
+        "metadata-file" | "iidfile" => Flag::Refused(
+            "use the output variables `imageDigest` and `imageId`, e.g. `$(stepName.imageDigest)`",
+        ),
+        "call" | "check" | "print" => {
+            Flag::Refused("run checks in a step of their own; this one builds an image")
+        }
+        _ => return None,
+    })
+}
+
+fn long_name(short: char) -> Option<&'static str> {
+    Some(match short {
+        't' => "tag",
+        'f' => "file",
+        'o' => "output",
+        'q' => "quiet",
+        'D' => "debug",
+        'm' => "memory",
+        'c' => "cpu-shares",
+        _ => return None,
+    })
+}
+
+impl Arguments {
+    /// Splits as `Docker@2` splits and sorts the flags.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut words = split(text)?.into_iter();
+        let mut arguments = Self::default();
+        while let Some(word) = words.next() {
+            if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
+                let (name, value) = match long.split_once('=') {
+                    Some((name, value)) => (name, Some(value.to_owned())),
+                    None => (long, None),
+                };
+                arguments.add(name, &format!("--{name}"), value, &mut words)?;
+            } else if let Some(shorts) = word.strip_prefix('-').filter(|shorts| !shorts.is_empty()) {
+                arguments.add_shorts(shorts, &mut words)?;
+            } else {
+                return Err(hinted(
+                    format!("input `arguments`: `{word}` is no flag"),
+                    "give the build context in `buildContext`; put a value that holds blanks into double quotes",
+                ));
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// A group of one-letter flags: all but the last are switches, and the rest of the word is its value.
+    fn add_shorts(&mut self, shorts: &str, words: &mut impl Iterator<Item = String>) -> anyhow::Result<()> {
+        let mut rest = shorts;
+        while let Some(short) = rest.chars().next() {
+            rest = &rest[short.len_utf8()..];
+            let shown = format!("-{short}");
+            let name = long_name(short).ok_or_else(|| unknown(&shown))?;
+            if takes_value(name) {
+                let value = rest.strip_prefix('=').unwrap_or(rest);
+                let value = (!rest.is_empty()).then(|| value.to_owned());
+                return self.add(name, &shown, value, words);
+            }
+            self.add(name, &shown, None, words)?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        shown: &str,
+        value: Option<String>,
+        words: &mut impl Iterator<Item = String>,
+    ) -> anyhow::Result<()> {
+        let kind = flag(name).ok_or_else(|| unknown(shown))?;
+        if let Flag::Refused(way) = kind {
+            return Err(hinted(format!("input `arguments`: `{shown}` cannot be used here"), way));
+        }
+        let value = match value {
+            None if takes_value(name) => Some(words.next().ok_or_else(|| {
+                hinted(format!("input `arguments`: `{shown}` has no value"), format!("write `{shown} VALUE`"))
+            })?),
+            value => value,
+        };
+        match (kind, name, value) {
+            (Flag::Field, "no-cache", value) => self.no_cache = value.as_deref().unwrap_or("true") == "true",
+            (Flag::Field, "secret", Some(value)) => self.secrets.push(value),
+            (Flag::Field, "build-arg", Some(value)) => self.build_args.push(value),
+            (Flag::Field, "target", value) => self.target = value,
+            (Flag::Field, _, value) => self.network = value,
+            (Flag::Ignored { .. }, ..) => self.ignored.push(shown.to_owned()),
+            (_, _, Some(value)) => self.forwarded.push(format!("--{name}={value}")),
+            (_, _, None) => self.forwarded.push(format!("--{name}")),
+        }
+        Ok(())
+    }
+}
+
+fn takes_value(name: &str) -> bool {
+    match flag(name) {
+        Some(Flag::Value | Flag::Ignored { valued: true }) => true,
+        Some(Flag::Field) => name != "no-cache",
+        Some(Flag::Refused(_)) => name != "push" && name != "check",
+        _ => false,
+    }
+}
+
+fn unknown(shown: &str) -> anyhow::Error {
+    hinted(
+        format!("input `arguments`: `{shown}` is no flag of `docker buildx build` that this version knows"),
+        "check its spelling, or leave it out",
+    )
+}
+
+/// Splits like the task library's `argStringToArray` (`toolrunner.ts`), newlines being spaces: spaces separate,
+/// `"` toggles quoting, and within quotes `\"` is a quote. Unlike there, a quote that is not closed is an error.
+fn split(text: &str) -> anyhow::Result<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let (mut quoted, mut pending, mut escaped) = (false, false, false);
+    for c in text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }) {
+        match c {
+            '"' if escaped => word.push('"'),
+            _ if escaped => word.extend(['\\', c]),
+            '"' => (quoted, pending) = (!quoted, true),
+            '\\' if quoted => {
+                escaped = true;
+                continue;
+            }
+            ' ' if !quoted => {
+                if pending || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                pending = false;
+            }
+            c => word.push(c),
+        }
+        escaped = false;
+    }
+    if quoted {
+        return Err(hinted(
+            "input `arguments` has a double quote that is not closed",
+            "close it; a quote within a quoted value is written `\\\"`",
+        ));
+    }
+    if pending || !word.is_empty() {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error;
+
+    #[test]
+    fn words_are_split_as_docker_2_splits_them() {
+        let table: [(&str, &[&str]); 5] = [
+            ("  a  b\nc ", &["a", "b", "c"]),
+            (r#"--label "x=a b""#, &["--label", "x=a b"]),
+            (r#"--label="say \"hi\"""#, &[r#"--label=say "hi""#]),
+            (r"a\b 'c d'", &[r"a\b", "'c", "d'"]),
+            (r#""" x"#, &["", "x"]),
+        ];
+        for (text, words) in table {
+            assert_eq!(split(text).expect(text), words, "{text}");
+        }
+        split("\"open").expect_err("not closed");
+    }
+
+    #[test]
+    fn flags_are_sorted() {
+        let text = "--secret id=PIP_EXTRA_URL --build-arg A=1 --build-arg=B --target=run --pull --no-cache \
+                    --label \"a=b c\" --platform linux/amd64 --network host --progress=plain -q --load -D";
+        let expected = Arguments {
+            forwarded: ["--pull", "--label=a=b c", "--platform=linux/amd64", "--debug"]
+                .map(str::to_owned)
+                .into(),
+            secrets: vec!["id=PIP_EXTRA_URL".to_owned()],
+            build_args: vec!["A=1".to_owned(), "B".to_owned()],
+            target: Some("run".to_owned()),
+            network: Some("host".to_owned()),
+            no_cache: true,
+            ignored: ["--progress", "-q", "--load"].map(str::to_owned).into(),
+        };
+        assert_eq!(Arguments::parse(text).expect("all known"), expected);
+    }
+
+    #[test]
+    fn nothing_publishes_around_the_push() {
+        let table = [
+            ("-t x", "`-t`", "`tags`"),
+            ("-qt x", "`-t`", "`tags`"),
+            ("-tx", "`-t`", "`tags`"),
+            ("--tag=x", "`--tag`", "`repository`"),
+            ("-f Dockerfile", "`-f`", "`Dockerfile`"),
+            ("--push", "`--push`", "`command: buildAndPush`"),
+            ("--push=true", "`--push`", "`command: buildAndPush`"),
+            ("-o type=registry", "`-o`", "`command: buildAndPush`"),
+            ("-otype=registry", "`-o`", "`command: buildAndPush`"),
+            ("--output type=image,push=true", "`--output`", "`command: buildAndPush`"),
+            ("--cache-to type=registry,ref=x", "`--cache-to`", "leave it out"),
+            ("--builder x", "`--builder`", "leave it out"),
+            ("--metadata-file m", "`--metadata-file`", "`imageDigest`"),
+            ("--iidfile i", "`--iidfile`", "`imageId`"),
+            ("--invoke sh", "`--invoke`", "spelling"),
+            ("-x", "`-x`", "spelling"),
+            ("--", "`--`", "spelling"),
+            ("-", "`-`", "`buildContext`"),
+            (".", "`.`", "`buildContext`"),
+            ("--label", "`--label` has no value", "`--label VALUE`"),
+        ];
+        for (text, what, way) in table {
+            let error = error::render(&Arguments::parse(text).expect_err(text));
+            assert!(error.contains(what) && error.contains(way), "{text}: {error}");
+        }
+    }
+}

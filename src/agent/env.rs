@@ -1,0 +1,128 @@
+//! The environment as the agent laid it, taken once at start.
+//!
+//! Rule: nothing else in the crate reads environment variables. Names are mangled as the agent mangles them
+//! (`VarUtil.ConvertToEnvVariableFormat`: `.` and space become `_`, then upper case).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use secrecy::SecretString;
+
+/// A snapshot of environment variables; some of them are secret, so `Debug` shows names only.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The environment of this process. Variables that are no Unicode are passed over: the agent writes none.
+    #[must_use]
+    pub fn from_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// A variable by its exact name; an empty one counts as unset, as everywhere in the agent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable whose value is secret.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<SecretString> {
+        self.get(name).map(SecretString::from)
+    }
+
+    /// An input of the task, trimmed, `None` when empty.
+    #[must_use]
+    pub fn input(&self, name: &str) -> Option<&str> {
+        self.get(&format!("INPUT_{}", mangle(name))).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// A public pipeline variable such as `Build.BuildId`, or a variable of the step's `env:` block.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.get(&mangle(name)).or_else(|| self.get(name))
+    }
+
+    /// A pipeline variable that may be secret; the secret one wins, as in the task library's `getVariable`.
+    #[must_use]
+    pub fn secret_variable(&self, name: &str) -> Option<SecretString> {
+        self.secret(&format!("SECRET_{}", mangle(name)))
+            .or_else(|| self.variable(name).map(SecretString::from))
+    }
+
+    /// All variables, for the environment of a child; see [`crate::process::child_environment`].
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Env {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+fn mangle(name: &str) -> String {
+    name.replace(['.', ' '], "_").to_uppercase()
+}
+
+/// The name of the first `$(name)` in a value: a macro that the agent left because no such variable exists.
+#[must_use]
+pub fn unexpanded(value: &str) -> Option<&str> {
+    value.match_indices("$(").find_map(|(start, _)| {
+        let (name, _) = value[start + 2..].split_once(')')?;
+        let plausible = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '));
+        (plausible && !name.is_empty()).then_some(name)
+    })
+}
+
+/// Like [`unexpanded`], for a value that is a macro and nothing else.
+#[must_use]
+pub fn wholly_unexpanded(value: &str) -> Option<&str> {
+    let value = value.trim();
+    unexpanded(value).filter(|name| value.len() == name.len() + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn names_are_mangled_as_the_agent_does() {
+        let env = Env::from_iter([
+            ("INPUT_ARTIFACTFEEDS", " shared \n"),
+            ("BUILD_BUILDID", "7"),
+            ("SECRET_MY_PASSWORD", "s3cret"),
+            ("EMPTY", ""),
+        ]);
+        assert_eq!(env.input("artifactFeeds"), Some("shared"));
+        assert_eq!(env.variable("Build.BuildId"), Some("7"));
+        assert_eq!(env.get("EMPTY"), None);
+        assert_eq!(env.secret_variable("my.password").expect("it is set").expose_secret(), "s3cret");
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let env = Env::from_iter([("SECRET_X", "s3cret")]);
+        assert_eq!(format!("{env:?}"), r#"{"SECRET_X"}"#);
+    }
+
+    #[test]
+    fn macros_that_the_agent_left_are_found() {
+        assert_eq!(unexpanded("acr.io/$(imageRepository):1"), Some("imageRepository"));
+        assert_eq!(unexpanded("a $( b"), None);
+        assert_eq!(unexpanded("$(cat /run/secrets/x)"), None);
+        assert_eq!(wholly_unexpanded(" $(tag) "), Some("tag"));
+        assert_eq!(wholly_unexpanded("v$(tag)"), None);
+    }
+}

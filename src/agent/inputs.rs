@@ -1,0 +1,377 @@
+//! The task's inputs, parsed once into types. Names and meanings are those of `task.json`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::arguments::Arguments;
+use super::endpoint::RegistryConnection;
+use super::env::{Env, unexpanded, wholly_unexpanded};
+use crate::error::hinted;
+use crate::feed::name::FeedName;
+use crate::registry::reference::{Repository, Tag};
+use crate::secret::catalogue::{CATALOGUE, Entry};
+use crate::secret::choice::MissingSecrets;
+use crate::secret::user::{Source, UserSecret};
+
+/// What the step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Build, then push.
+    BuildAndPush,
+    /// Build into the engine's store.
+    Build,
+    /// Push what an earlier step built.
+    Push,
+}
+
+/// All inputs.
+#[derive(Debug)]
+pub struct Inputs {
+    /// `command`.
+    pub command: Command,
+    /// `artifactFeeds`.
+    pub feeds: Vec<FeedName>,
+    /// `onlyAddExtraIndex`.
+    pub only_extra: bool,
+    /// `containerRegistry`.
+    pub registry: Option<RegistryConnection>,
+    /// `repository`, with the registry's host before it.
+    pub repository: Option<Repository>,
+    /// `tags`.
+    pub tags: Vec<Tag>,
+    /// `Dockerfile`: a path or a glob.
+    pub dockerfile: String,
+    /// `buildContext`; `None` is the Dockerfile's folder.
+    pub context: Option<String>,
+    /// `buildArgs` and the build arguments in `arguments`: `NAME=VALUE` or `NAME`.
+    pub build_args: Vec<String>,
+    /// `target`.
+    pub target: Option<String>,
+    /// `network`.
+    pub network: Option<String>,
+    /// `noCache`.
+    pub no_cache: bool,
+    /// Flags of `arguments` that the client gets as they are.
+    pub forwarded: Vec<String>,
+    /// `secretIds`.
+    pub renamed: BTreeMap<String, Entry>,
+    /// `secrets`, `secretFiles` and `secretEnvs`.
+    pub secrets: Vec<UserSecret>,
+    /// `--secret` in `arguments`.
+    pub secret_flags: Vec<UserSecret>,
+    /// `missingSecrets`.
+    pub missing_secrets: MissingSecrets,
+    /// `allowInsecureBuilder`.
+    pub allow_insecure_builder: bool,
+    /// Where relative paths begin: the sources folder.
+    pub root: PathBuf,
+    /// What the user should know.
+    pub notices: Vec<String>,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+}
+
+impl Inputs {
+    /// Parses the inputs; `root` is where the agent started us if it names no folder itself.
+    pub fn parse(env: &Env, root: PathBuf) -> anyhow::Result<Self> {
+        let mut reader = Reader { env, warnings: Vec::new() };
+        let command = command(reader.strict("command")?)?;
+        let feeds = FeedName::parse_list(env.input("artifactFeeds").unwrap_or_default())?;
+        let registry = reader
+            .strict("containerRegistry")?
+            .map(|id| RegistryConnection::from_env(env, id))
+            .transpose()?;
+        let repository = reader
+            .strict("repository")?
+            .map(|text| Repository::parse(text, registry.as_ref().map(|registry| registry.registry.as_str())))
+            .transpose()?;
+        check_destination(command, registry.as_ref(), repository.as_ref())?;
+        let arguments = Arguments::parse(reader.lenient("arguments").unwrap_or_default())?;
+        let mut build_args: Vec<String> = reader.lines("buildArgs");
+        build_args.extend(arguments.build_args);
+        let root = env
+            .variable("System.DefaultWorkingDirectory")
+            .or_else(|| env.variable("Build.SourcesDirectory"))
+            .map_or(root, PathBuf::from);
+        let notices = arguments.ignored.iter().map(|flag| {
+            format!("`{flag}` in `arguments` is left out: progress is plain and the image is in the engine's store")
+        });
+        Ok(Self {
+            command,
+            feeds,
+            only_extra: reader.boolean("onlyAddExtraIndex")?,
+            registry,
+            repository,
+            tags: tags(reader.strict("tags")?.or_else(|| env.variable("Build.BuildId")))?,
+            dockerfile: reader.strict("Dockerfile")?.unwrap_or("**/Dockerfile").to_owned(),
+            context: reader
+                .strict("buildContext")?
+                .filter(|text| !is_default_context(text, &root))
+                .map(str::to_owned),
+            build_args,
+            target: reader.lenient("target").map(str::to_owned).or(arguments.target),
+            network: reader.lenient("network").map(str::to_owned).or(arguments.network),
+            no_cache: reader.boolean("noCache")? || arguments.no_cache,
+            forwarded: arguments.forwarded,
+            renamed: renamed(env.input("secretIds").unwrap_or_default())?,
+            secrets: user_secrets(env)?,
+            secret_flags: arguments
+                .secrets
+                .iter()
+                .map(|value| UserSecret::parse_flag(value, env))
+                .collect::<anyhow::Result<_>>()?,
+            missing_secrets: match reader.lenient("missingSecrets") {
+                None | Some("error") => MissingSecrets::Error,
+                Some("warn") => MissingSecrets::Warn,
+                Some(other) => return Err(unknown_value("missingSecrets", other, "`error` or `warn`")),
+            },
+            allow_insecure_builder: reader.boolean("allowInsecureBuilder")?,
+            notices: notices.collect(),
+            warnings: reader.warnings,
+            root,
+        })
+    }
+}
+
+/// Reads inputs, and what to do with a macro that the agent could not expand.
+struct Reader<'a> {
+    env: &'a Env,
+    warnings: Vec<String>,
+}
+
+impl<'a> Reader<'a> {
+    /// An input in which a macro that was left is an error.
+    fn strict(&self, name: &str) -> anyhow::Result<Option<&'a str>> {
+        let Some(value) = self.env.input(name) else { return Ok(None) };
+        match unexpanded(value) {
+            None => Ok(Some(value)),
+            Some(variable) => Err(hinted(
+                format!("input `{name}` holds `$({variable})`, but no variable `{variable}` exists"),
+                format!(
+                    "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
+                ),
+            )),
+        }
+    }
+
+    /// An input that counts as unset, with a warning, if it is a macro that was left.
+    fn lenient(&mut self, name: &str) -> Option<&'a str> {
+        let value = self.env.input(name)?;
+        let Some(variable) = wholly_unexpanded(value) else { return Some(value) };
+        self.warnings.push(format!("input `{name}` is ignored: no variable `{variable}` exists"));
+        None
+    }
+
+    fn lines(&mut self, name: &str) -> Vec<String> {
+        let text = self.lenient(name).unwrap_or_default();
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn boolean(&mut self, name: &str) -> anyhow::Result<bool> {
+        match self.lenient(name) {
+            None => Ok(false),
+            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
+            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+            Some(other) => Err(unknown_value(name, other, "`true` or `false`")),
+        }
+    }
+}
+
+fn unknown_value(name: &str, value: &str, known: &str) -> anyhow::Error {
+    hinted(format!("input `{name}` does not know `{value}`"), format!("write {known}"))
+}
+
+fn command(text: Option<&str>) -> anyhow::Result<Command> {
+    match text.unwrap_or("buildAndPush") {
+        text if text.eq_ignore_ascii_case("buildAndPush") => Ok(Command::BuildAndPush),
+        text if text.eq_ignore_ascii_case("build") => Ok(Command::Build),
+        text if text.eq_ignore_ascii_case("push") => Ok(Command::Push),
+        other => Err(hinted(
+            format!("input `command` does not know `{other}`"),
+            "write `buildAndPush`, `build` or `push`; for `login`, `logout`, `start`, `stop` and other docker commands \
+             use the task `Docker@2`",
+        )),
+    }
+}
+
+/// A push needs a registry that somebody named: a bare `repository` would go to Docker Hub by accident.
+fn check_destination(
+    command: Command,
+    registry: Option<&RegistryConnection>,
+    repository: Option<&Repository>,
+) -> anyhow::Result<()> {
+    if command == Command::Build {
+        return Ok(());
+    }
+    let Some(repository) = repository else {
+        return Err(hinted(
+            "input `repository` is empty, so there is nowhere to push to",
+            "set `repository`, e.g. `repository: my-service`, or build without a push by `command: build`",
+        ));
+    };
+    if registry.is_none() && !repository.has_registry_host() {
+        return Err(hinted(
+            format!("no registry to push `{repository}` to: `containerRegistry` is not set"),
+            "set `containerRegistry` to a Docker registry service connection, or name the registry in `repository` \
+             (`docker.io/` for Docker Hub), or build without a push by `command: build`",
+        ));
+    }
+    Ok(())
+}
+
+fn tags(text: Option<&str>) -> anyhow::Result<Vec<Tag>> {
+    let mut tags = Vec::new();
+    for tag in text.unwrap_or_default().split(['\n', ',']).map(str::trim).filter(|tag| !tag.is_empty()) {
+        let tag = Tag::parse(tag)?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.is_empty() {
+        return Err(hinted("input `tags` is empty", "set `tags`, e.g. `tags: $(Build.BuildId)`"));
+    }
+    Ok(tags)
+}
+
+/// `**`, alone or in the sources folder, is what `Docker@2` has as its default and takes as the Dockerfile's folder.
+fn is_default_context(text: &str, root: &std::path::Path) -> bool {
+    text.strip_suffix("**").is_some_and(|folder| {
+        folder.is_empty() || std::path::Path::new(folder) == root || folder.trim_end_matches('/') == "."
+    })
+}
+
+fn renamed(text: &str) -> anyhow::Result<BTreeMap<String, Entry>> {
+    let mut renamed = BTreeMap::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let known = || CATALOGUE.iter().map(|row| format!("`{}`", row.ids[0])).collect::<Vec<_>>().join(", ");
+        let (id, entry) =
+            line.split_once('=').map(|(id, entry)| (id.trim(), entry.trim())).ok_or_else(|| {
+                hinted(
+                    format!("input `secretIds`: `{line}` is not `id=CATALOGUE_ID`"),
+                    "write e.g. `my_pip_url=PIP_EXTRA_INDEX_URL`",
+                )
+            })?;
+        let entry = Entry::of(entry).ok_or_else(|| {
+            hinted(
+                format!("input `secretIds`: `{entry}` is not in the catalogue"),
+                format!("use one of {}; for a value of your own use `secrets`", known()),
+            )
+        })?;
+        if renamed.insert(id.to_owned(), entry).is_some() {
+            anyhow::bail!("input `secretIds` names `{id}` twice");
+        }
+    }
+    Ok(renamed)
+}
+
+fn user_secrets(env: &Env) -> anyhow::Result<Vec<UserSecret>> {
+    let parse = |input, source: fn(&str) -> Source| {
+        UserSecret::parse_lines(input, env.input(input).unwrap_or_default(), source)
+    };
+    let mut secrets = parse("secrets", |value| Source::Value(SecretString::from(value)))?;
+    secrets.extend(parse("secretFiles", |path| Source::File(path.into()))?);
+    secrets.extend(parse("secretEnvs", |name| Source::Variable(name.to_owned()))?);
+    for (index, secret) in secrets.iter().enumerate() {
+        if let Some(twin) = secrets[..index].iter().find(|twin| twin.id == secret.id) {
+            return Err(hinted(
+                format!(
+                    "secret `{}` is given twice: in `{}` and in `{}`",
+                    secret.id, twin.input, secret.input
+                ),
+                "remove one of them: buildx would take the last and say nothing",
+            ));
+        }
+    }
+    Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error;
+
+    fn parse(inputs: &[(&str, &str)]) -> anyhow::Result<Inputs> {
+        let mut pairs = vec![("SYSTEM_DEFAULTWORKINGDIRECTORY".to_owned(), "/agent/1/s".to_owned())];
+        pairs.extend(
+            inputs
+                .iter()
+                .map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), (*value).to_owned())),
+        );
+        Inputs::parse(&pairs.into_iter().collect(), PathBuf::from("/"))
+    }
+
+    #[test]
+    fn the_least_that_is_needed_gets_the_defaults() {
+        let inputs = parse(&[("command", "build"), ("tags", " 1 ,2\n1")]).expect("enough");
+        assert_eq!(inputs.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!((inputs.dockerfile.as_str(), inputs.context), ("**/Dockerfile", None));
+        assert_eq!(inputs.missing_secrets, MissingSecrets::Error);
+    }
+
+    #[test]
+    fn the_default_context_has_three_spellings() {
+        for (text, context) in
+            [("**", None), ("/agent/1/s/**", None), ("app", Some("app")), ("/agent/1/s", Some("/agent/1/s"))]
+        {
+            let inputs = parse(&[("command", "build"), ("tags", "1"), ("buildContext", text)]).expect(text);
+            assert_eq!(inputs.context.as_deref(), context, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_macro_that_was_left_is_an_error_where_it_matters() {
+        for name in [
+            "containerRegistry",
+            "repository",
+            "tags",
+            "Dockerfile",
+            "buildContext",
+            "command",
+            "artifactFeeds",
+        ] {
+            let mut inputs = vec![("tags", "1"), ("command", "build")];
+            inputs.retain(|(other, _)| *other != name);
+            inputs.push((name, "$(nope)"));
+            let error = error::render(&parse(&inputs).expect_err(name));
+            assert!(error.contains(&format!("`{name}` holds `$(nope)`")), "{error}");
+        }
+        let error = error::render(
+            &parse(&[("command", "build"), ("tags", "1"), ("secrets", "a=$(nope)")]).expect_err("secret"),
+        );
+        assert!(error.contains("no variable `nope` exists"), "{error}");
+        let inputs =
+            parse(&[("command", "build"), ("tags", "1"), ("target", "$(nope)")]).expect("it counts as unset");
+        assert_eq!((inputs.target, inputs.warnings.len()), (None, 1));
+    }
+
+    #[test]
+    fn a_push_without_a_registry_is_an_error() {
+        let error =
+            error::render(&parse(&[("repository", "my-service"), ("tags", "1")]).expect_err("no registry"));
+        assert!(error.contains("`containerRegistry`") && error.contains("`command: build`"), "{error}");
+        parse(&[("repository", "registry.example/my-service"), ("tags", "1")]).expect("a host is named");
+    }
+
+    #[test]
+    fn wrong_values_name_the_right_ones() {
+        let table = [
+            (("command", "login"), "`Docker@2`"),
+            (("command", "bake"), "does not know `bake`"),
+            (("missingSecrets", "ignore"), "`error` or `warn`"),
+            (("noCache", "yes"), "`true` or `false`"),
+            (("secretIds", "x"), "`my_pip_url=PIP_EXTRA_INDEX_URL`"),
+            (("secretIds", "x=NOPE"), "`PIP_INDEX_URL`"),
+            (("secrets", "a=1\na=2"), "secret `a` is given twice"),
+        ];
+        for ((name, value), expected) in table {
+            let mut inputs = vec![("tags", "1"), (name, value)];
+            if name != "command" {
+                inputs.push(("command", "build"));
+            }
+            let error = error::render(&parse(&inputs).expect_err(value));
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Logging commands: the lines by which a task tells the agent something.
+//!
+//! Grammar and escapes as the agent parses them (`Agent Command.cs`): `##vso[area.event key=value;…]data`,
+//! percent first, then CR and LF, and in properties also `]` and `;`.
+
+use std::fmt::{self, Display, Formatter};
+
+/// How the step ended. Worse results win when the agent merges them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskResult {
+    /// All stages ran.
+    Succeeded,
+    /// Something failed; an issue says what.
+    Failed,
+    /// The run was cancelled.
+    Canceled,
+}
+
+/// A logging command with its data.
+#[derive(Debug, Clone, Copy)]
+pub enum LoggingCommand<'a> {
+    /// Registers a value with the agent's masker. The agent masks this very line too.
+    SetSecret(&'a str),
+    /// An output variable of the step, read as `$(step.name)`.
+    SetOutput(&'a str, &'a str),
+    /// An error on the run page.
+    Error(&'a str),
+    /// A warning on the run page.
+    Warning(&'a str),
+    /// A Markdown file shown on the run page; it has to stay on disk.
+    UploadSummary(&'a str),
+    /// What the step is doing.
+    Progress(u8, &'a str),
+    /// The result, said once at the end.
+    Complete(TaskResult),
+}
+
+impl Display for LoggingCommand<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetSecret(value) => write!(f, "##vso[task.setsecret]{}", data(value)),
+            Self::SetOutput(name, value) => {
+                write!(f, "##vso[task.setvariable variable={};isOutput=true;]{}", property(name), data(value))
+            }
+            Self::Error(text) => write!(f, "##vso[task.logissue type=error;]{}", data(text)),
+            Self::Warning(text) => write!(f, "##vso[task.logissue type=warning;]{}", data(text)),
+            Self::UploadSummary(path) => write!(f, "##vso[task.uploadsummary]{}", data(path)),
+            Self::Progress(percent, text) => {
+                write!(f, "##vso[task.setprogress value={percent};]{}", data(text))
+            }
+            Self::Complete(result) => write!(f, "##vso[task.complete result={result:?};]"),
+        }
+    }
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%AZP25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(']', "%5D").replace(';', "%3B")
+}
+
+/// Text with every `##vso[` (any case, any number of `#`) made harmless, as the agent's own neutraliser does:
+/// the agent obeys a command anywhere in a line that a task prints.
+#[must_use]
+pub fn neutralise(text: &str) -> std::borrow::Cow<'_, str> {
+    use std::borrow::Cow;
+    if !text.as_bytes().windows(5).any(|five| five.eq_ignore_ascii_case(b"##vso")) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = text.to_owned();
+    let lower = text.to_ascii_lowercase();
+    for (at, _) in lower.match_indices("##vso") {
+        out.replace_range(at..at + 2, "**");
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_escaped_as_the_agent_unescapes() {
+        let table = [
+            (LoggingCommand::SetSecret("50%;\n]"), "##vso[task.setsecret]50%AZP25;%0A]"),
+            (
+                LoggingCommand::SetOutput("a;b]", "x\r\n"),
+                "##vso[task.setvariable variable=a%3Bb%5D;isOutput=true;]x%0D%0A",
+            ),
+            (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),
+            (LoggingCommand::Complete(TaskResult::Canceled), "##vso[task.complete result=Canceled;]"),
+        ];
+        for (command, line) in table {
+            assert_eq!(command.to_string(), line);
+        }
+    }
+
+    #[test]
+    fn commands_in_foreign_text_are_neutralised() {
+        assert_eq!(
+            neutralise("#5 0.1 ##vso[task.setvariable variable=x]y"),
+            "#5 0.1 **vso[task.setvariable variable=x]y"
+        );
+        assert_eq!(neutralise("####VsO[x]"), "##**VsO[x]");
+        assert_eq!(neutralise("é##vso[ü ##VSO["), "é**vso[ü **VSO[");
+        assert!(matches!(neutralise("# vso ##[group]"), std::borrow::Cow::Borrowed(_)));
+    }
+}

@@ -1,0 +1,9 @@
+//! The Azure Pipelines side: what the agent lays into the environment and what it reads from our output.
+
+pub mod arguments;
+pub mod endpoint;
+pub mod env;
+pub mod inputs;
+pub mod logging;
+pub mod mask;
+pub mod network;

@@ -1,0 +1,152 @@
+//! The client's arguments. Pure: a value in, strings out, no shell between.
+
+use std::path::PathBuf;
+
+use super::client::Client;
+
+/// One call that builds.
+#[derive(Debug)]
+pub struct BuildCall<'a> {
+    /// Which client.
+    pub client: &'a Client,
+    /// buildx's builder, named as the docker context: always the docker driver.
+    pub builder: &'a str,
+    /// The Dockerfile.
+    pub dockerfile: &'a std::path::Path,
+    /// The build context.
+    pub context: &'a str,
+    /// Values of `--secret`.
+    pub secrets: &'a [String],
+    /// Values of `--build-arg`.
+    pub build_args: &'a [String],
+    /// `--target`.
+    pub target: Option<&'a str>,
+    /// `--network`.
+    pub network: Option<&'a str>,
+    /// `--no-cache`.
+    pub no_cache: bool,
+    /// More flags.
+    pub forwarded: &'a [String],
+    /// Where the client writes what it built.
+    pub result: &'a std::path::Path,
+}
+
+impl BuildCall<'_> {
+    /// The arguments. The image gets no name: names come after the check.
+    #[must_use]
+    pub fn args(&self) -> Vec<String> {
+        let mut args: Vec<String> = vec!["build".into()];
+        match self.client {
+            Client::Buildx(_) => args.extend([
+                format!("--builder={}", self.builder),
+                format!("--metadata-file={}", self.result.display()),
+            ]),
+            Client::Docker(_) => args.push(format!("--iidfile={}", self.result.display())),
+        }
+        args.extend(["--progress=plain".to_owned(), format!("--file={}", self.dockerfile.display())]);
+        args.extend(self.target.map(|target| format!("--target={target}")));
+        args.extend(self.network.map(|network| format!("--network={network}")));
+        args.extend(self.no_cache.then(|| "--no-cache".to_owned()));
+        args.extend(self.build_args.iter().map(|value| format!("--build-arg={value}")));
+        args.extend(self.secrets.iter().map(|spec| format!("--secret={spec}")));
+        args.extend_from_slice(self.forwarded);
+        args.extend(["--".to_owned(), self.context.to_owned()]);
+        args
+    }
+}
+
+/// The build context as an argument: a URL or `-`-less path as it is, a relative path under the sources folder.
+#[must_use]
+pub fn context(text: Option<&str>, dockerfile: &std::path::Path, root: &std::path::Path) -> String {
+    let is_remote =
+        |text: &str| text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
+    let path: PathBuf = match text {
+        Some(text) if is_remote(text) => return text.to_owned(),
+        Some(text) => root.join(text),
+        None => dockerfile.parent().unwrap_or(root).to_owned(),
+    };
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn call<'a>(client: &'a Client, lists: &'a [String]) -> BuildCall<'a> {
+        BuildCall {
+            client,
+            builder: "default",
+            dockerfile: Path::new("/s/app/Dockerfile"),
+            context: "/s/app",
+            secrets: lists,
+            build_args: &[],
+            target: None,
+            network: None,
+            no_cache: false,
+            forwarded: &[],
+            result: Path::new("/t/result"),
+        }
+    }
+
+    #[test]
+    fn the_least_call_of_each_client() {
+        let secret = ["id=a,src=/dev/stdin".to_owned()];
+        let buildx = Client::Buildx("docker-buildx".into());
+        assert_eq!(
+            call(&buildx, &secret).args(),
+            [
+                "build",
+                "--builder=default",
+                "--metadata-file=/t/result",
+                "--progress=plain",
+                "--file=/s/app/Dockerfile",
+                "--secret=id=a,src=/dev/stdin",
+                "--",
+                "/s/app"
+            ]
+        );
+        let docker = Client::Docker("docker".into());
+        assert_eq!(
+            call(&docker, &[]).args(),
+            ["build", "--iidfile=/t/result", "--progress=plain", "--file=/s/app/Dockerfile", "--", "/s/app"]
+        );
+    }
+
+    #[test]
+    fn every_field_becomes_one_word() {
+        let buildx = Client::Buildx("docker-buildx".into());
+        let (args, forwarded) = (["A=b c".to_owned(), "B".to_owned()], ["--pull".to_owned()]);
+        let full = BuildCall {
+            build_args: &args,
+            target: Some("run"),
+            network: Some("host"),
+            no_cache: true,
+            forwarded: &forwarded,
+            ..call(&buildx, &[])
+        };
+        assert_eq!(
+            full.args()[5..],
+            [
+                "--target=run",
+                "--network=host",
+                "--no-cache",
+                "--build-arg=A=b c",
+                "--build-arg=B",
+                "--pull",
+                "--",
+                "/s/app"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_context_is_a_path_of_the_sources_or_remote() {
+        let context = |text| context(text, Path::new("/s/app/Dockerfile"), Path::new("/s"));
+        assert_eq!(context(None), "/s/app");
+        assert_eq!(context(Some("lib")), "/s/lib");
+        assert_eq!(context(Some("/abs")), "/abs");
+        assert_eq!(context(Some("https://host/repo.git#main")), "https://host/repo.git#main");
+    }
+}

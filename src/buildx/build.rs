@@ -1,0 +1,208 @@
+//! Runs the client and finds out what it built, or why not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::args::BuildCall;
+use super::client::Client;
+use super::engine::{Engine, StoredImage};
+use super::metadata::Metadata;
+use crate::cancel::Cancel;
+use crate::console::Console;
+use crate::error::{hint_context, hinted};
+use crate::feeder::{Feeder, Way};
+use crate::plan::BuildPlan;
+use crate::private::PrivateFolder;
+use crate::process::{Ended, LineBuffer, Process};
+use crate::secret::Secret;
+
+/// What a build needs from the rest of the step.
+#[derive(Debug)]
+pub struct Workshop<'a> {
+    /// The engine that builds.
+    pub engine: &'a Engine,
+    /// The client.
+    pub client: &'a Client,
+    /// buildx's builder: the docker context's name.
+    pub builder: &'a str,
+    /// The client's environment.
+    pub env: BTreeMap<String, String>,
+    /// The run's private folder.
+    pub folder: &'a PrivateFolder,
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The image in the engine's store.
+    pub image: StoredImage,
+    /// The digest of its config, where it is known before a push.
+    pub config: Option<String>,
+}
+
+/// How a call of the client ended, and what it said.
+struct Outcome {
+    ended: Ended,
+    error: Option<String>,
+    unreachable: bool,
+}
+
+impl Workshop<'_> {
+    /// Builds with these secrets. If the client cannot open our descriptors, it is called again with private files.
+    pub async fn build(
+        &self,
+        plan: &BuildPlan,
+        secrets: &[Secret],
+        console: &Arc<Console>,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Built> {
+        let mut feeder = Feeder::new(secrets, Way::PREFERRED, self.folder)?;
+        let mut outcome = self.call(plan, &feeder, console, cancel).await?;
+        if outcome.unreachable {
+            console.warning(
+                "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
+                 in private files while it runs",
+            );
+            feeder = Feeder::new(secrets, Way::Files, self.folder)?;
+            outcome = self.call(plan, &feeder, console, cancel).await?;
+        }
+        drop(feeder);
+        match outcome.ended {
+            Ended::Exited(0) => self.result().await,
+            Ended::Exited(code) => Err(failed(outcome.error, &format!("exit code {code}"))),
+            Ended::Killed => Err(failed(outcome.error, "a signal killed the docker client")),
+        }
+    }
+
+    async fn call(
+        &self,
+        plan: &BuildPlan,
+        feeder: &Feeder,
+        console: &Arc<Console>,
+        cancel: &Cancel,
+    ) -> anyhow::Result<Outcome> {
+        let specs = feeder.specs();
+        let call = BuildCall {
+            client: self.client,
+            builder: self.builder,
+            dockerfile: &plan.dockerfile,
+            context: &plan.context,
+            secrets: &specs,
+            build_args: &plan.build_args,
+            target: plan.target.as_deref(),
+            network: plan.network.as_deref(),
+            no_cache: plan.no_cache,
+            forwarded: &plan.forwarded,
+            result: &self.result_path(),
+        };
+        let args = call.args();
+        if let Some(flag) = args.iter().find(|arg| console.redactor().leaks(arg.as_bytes())) {
+            let name = flag.split_once('=').map_or(flag.as_str(), |(name, _)| name);
+            return Err(hinted(
+                format!(
+                    "a secret of this step is in the value of `{name}`, where every user of the agent and the image's history would show it"
+                ),
+                "mount it in the Dockerfile (`RUN --mount=type=secret,id=…`) and give it by `secrets` or `secretEnvs`",
+            ));
+        }
+        let process = Process {
+            program: self.client.program().to_owned(),
+            args: args.into_iter().map(Into::into).collect(),
+            env: self.env.clone(),
+            stdin: feeder.stdin()?,
+        };
+        let (mut error, mut last, mut unreachable) = (None, None, false);
+        let lines = || {
+            let console = Arc::clone(console);
+            LineBuffer::new(move |bytes| console.redactor().safe_cut(bytes))
+        };
+        let ended = process
+            .supervise(cancel, lines, |line| {
+                console.line(line);
+                unreachable |= feeder.is_unreachable(line);
+                if let Some(text) = line.strip_prefix("ERROR: ") {
+                    error = Some(text.to_owned());
+                } else if !line.starts_with('#') && !line.trim().is_empty() {
+                    last = Some(line.to_owned());
+                }
+            })
+            .await?;
+        Ok(Outcome { ended, error: error.or(last), unreachable: unreachable && ended != Ended::Exited(0) })
+    }
+
+    fn result_path(&self) -> std::path::PathBuf {
+        self.folder.path().join("result")
+    }
+
+    async fn result(&self) -> anyhow::Result<Built> {
+        let path = self.result_path();
+        let text = read(&path)?;
+        match self.client {
+            Client::Buildx(_) => {
+                let metadata = Metadata::parse(&text)?;
+                let manifest = metadata.manifest().map(str::to_owned);
+                Ok(Built { image: StoredImage { id: metadata.digest, manifest }, config: metadata.config })
+            }
+            Client::Docker(_) => {
+                let id = String::from_utf8_lossy(&text).trim().to_owned();
+                let image = self.engine.image(&id).await?;
+                let image = image
+                    .with_context(|| format!("the engine does not know the image `{id}` that it built"))?;
+                Ok(Built { config: image.manifest.is_none().then(|| image.id.clone()), image })
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).context("the docker client did not say which image it built")
+}
+
+/// One concise error from what the client said last.
+fn failed(said: Option<String>, how: &str) -> anyhow::Error {
+    let text = said.unwrap_or_else(|| "it said nothing; see the log above".to_owned());
+    // buildx repeats what it was doing before the cause.
+    let cause = ["failed to build: ", "failed to solve: "]
+        .iter()
+        .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let lost = [
+        "rpc error: code = Unavailable",
+        "error reading from server: EOF",
+        "Cannot connect to the Docker daemon",
+    ];
+    let error = anyhow::anyhow!("{cause}");
+    if lost.iter().any(|sign| text.contains(sign)) {
+        return error.context(hint_context(
+            format!("the Docker engine went away during the build ({how})"),
+            "see the engine's own log (`journalctl -u docker`), and whether the agent ran out of memory or disk; then run the job again",
+        ));
+    }
+    error.context(format!("the build failed ({how})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error;
+
+    #[test]
+    fn a_failure_is_one_concise_message() {
+        let said = "failed to build: failed to solve: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3";
+        assert_eq!(
+            error::render(&failed(Some(said.to_owned()), "exit code 1")),
+            "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c exit 3\" did not complete successfully: \
+             exit code: 3"
+        );
+    }
+
+    #[test]
+    fn an_engine_that_went_away_is_told_from_a_failed_build() {
+        let said =
+            "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF";
+        let text = error::render(&failed(Some(said.to_owned()), "exit code 1"));
+        assert!(text.starts_with("the Docker engine went away") && text.contains("hint: "), "{text}");
+    }
+}

@@ -1,0 +1,138 @@
+//! The docker client that this agent has, and the environment in which it runs for us.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::client::Client;
+use super::target::Target;
+use crate::agent::env::Env;
+use crate::console::Console;
+use crate::feeder::{Fed, Way};
+use crate::private::PrivateFolder;
+use crate::process::child_environment;
+use crate::registry::config::{DockerConfig, HELPER, Login};
+use crate::registry::helper;
+
+/// Variables that would change what the client does behind the plan's back.
+const DROPPED: [&str; 6] = [
+    // Would win over our credential helper.
+    "DOCKER_AUTH_CONFIG",
+    // Would replace the builder, the progress and the metadata that the step relies on.
+    "BUILDX_BUILDER",
+    "BUILDKIT_PROGRESS",
+    "BUILDX_METADATA_WARNINGS",
+    // Would put a date into the image that nobody asked for.
+    "SOURCE_DATE_EPOCH",
+    "DOCKER_CONTENT_TRUST",
+];
+
+/// Client, engine address and config, as a docker client would find them here.
+#[derive(Debug)]
+pub struct Docker {
+    /// The client.
+    pub client: Client,
+    /// The engine's address.
+    pub target: Target,
+    config: DockerConfig,
+}
+
+/// The client's environment while a run lasts.
+#[derive(Debug)]
+pub struct Session {
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// The logins that our credential helper answers with; they end with this value.
+    _logins: Fed,
+}
+
+impl Docker {
+    /// Finds all three.
+    pub fn find(env: &Env) -> anyhow::Result<Self> {
+        let config = DockerConfig::load(env)?;
+        Ok(Self { client: Client::find(env, &config)?, target: Target::resolve(env, &config)?, config })
+    }
+
+    /// What the user should look at in the docker config.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let proxy = self.config.has_proxy_password().then(|| {
+            format!(
+                "the docker config in `{}` has a proxy with a password: docker gives it to every build as a build \
+                 argument, and BuildKit records it",
+                self.config.folder.display()
+            )
+        });
+        proxy.into_iter().collect()
+    }
+
+    /// Lays the client's environment: a docker config of the run's own, in which our binary is the credential helper
+    /// of every registry whose login we know. Plugins, contexts and builders stay where they are.
+    pub fn open_session(
+        &self,
+        env: &Env,
+        login: Option<&Login>,
+        dropped: &[String],
+        folder: &PrivateFolder,
+        console: &Console,
+    ) -> anyhow::Result<Session> {
+        let mut logins: Vec<Login> = login.cloned().into_iter().collect();
+        let found = self.config.logins(env).into_iter();
+        logins.extend(found.filter(|found| login.is_none_or(|login| login.server != found.server)));
+        for login in &logins {
+            console.mask(&login.secret, &[&login.username]);
+        }
+        let fed = Fed::new("logins", &helper::encode(&logins)?, Way::PREFERRED, folder)?;
+        let config = self.config.derive(logins.iter().map(|login| login.server.as_str()));
+        folder.write("config.json", config.to_string().as_bytes())?;
+        for shared in ["cli-plugins", "contexts"] {
+            let original = self.config.folder.join(shared);
+            if original.exists() {
+                link(&original, &folder.path().join(shared))?;
+            }
+        }
+        let path = install_helper(env, folder)?;
+        let buildx = self.config.folder.join("buildx");
+        let extra = [
+            ("PATH", path),
+            ("DOCKER_CONFIG", folder.path().display().to_string()),
+            (
+                "BUILDX_CONFIG",
+                env.get("BUILDX_CONFIG").map_or_else(|| buildx.display().to_string(), str::to_owned),
+            ),
+            (helper::LOGINS_VARIABLE, fed.path().display().to_string()),
+            ("DOCKER_BUILDKIT", "1".to_owned()),
+            // Off unless asked for: it would turn one image into an index on some engines and not on others.
+            ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1".to_owned()),
+            // Reading provenance back costs 12 ms and nothing here looks at it.
+            ("BUILDX_METADATA_PROVENANCE", "disabled".to_owned()),
+        ];
+        let dropped: Vec<&str> = DROPPED.into_iter().chain(dropped.iter().map(String::as_str)).collect();
+        Ok(Session { env: child_environment(env, &console.redactor(), &dropped, extra), _logins: fed })
+    }
+}
+
+/// Puts a link to our binary, under the name that docker starts, into a folder before the `PATH`, which is returned.
+fn install_helper(env: &Env, folder: &PrivateFolder) -> anyhow::Result<String> {
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).with_context(|| format!("cannot make `{}`", bin.display()))?;
+    let own = std::env::current_exe().context("cannot find our own binary")?;
+    link(&own, &bin.join(format!("docker-credential-{HELPER}{}", std::env::consts::EXE_SUFFIX)))?;
+    let path = std::env::split_paths(env.get("PATH").unwrap_or_default());
+    let path =
+        std::env::join_paths(std::iter::once(bin).chain(path)).context("the `PATH` cannot be extended")?;
+    path.into_string().ok().context("the `PATH` is no Unicode")
+}
+
+fn link(original: &Path, at: &PathBuf) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    let linked = std::os::unix::fs::symlink(original, at);
+    #[cfg(windows)]
+    let linked = if original.is_dir() {
+        std::os::windows::fs::symlink_dir(original, at)
+    } else {
+        std::fs::copy(original, at).map(|_| ())
+    };
+    linked.with_context(|| format!("cannot link `{}` into the private docker config", original.display()))
+}

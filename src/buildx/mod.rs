@@ -1,0 +1,9 @@
+//! The docker client and its engine: where they are, how the client is called, what it leaves.
+
+pub mod args;
+pub mod build;
+pub mod client;
+pub mod docker;
+pub mod engine;
+pub mod metadata;
+pub mod target;

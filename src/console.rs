@@ -1,0 +1,107 @@
+//! The one writer to stdout. The agent reads our lines there and obeys logging commands in them.
+//!
+//! Rule: text is redacted and neutralised on its way out; only a [`LoggingCommand`] of ours is a command.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
+
+use crate::agent::logging::{LoggingCommand, neutralise};
+use crate::agent::mask;
+use crate::redact::Redactor;
+
+/// The log of the step. Shared by reference; each line is written whole and at once.
+#[derive(Default)]
+pub struct Console {
+    redactor: Mutex<Redactor>,
+}
+
+impl Console {
+    /// A line of text, ours or a child's.
+    pub fn line(&self, text: &str) {
+        let text = self.redactor().redact(text);
+        write_line(&neutralise(&text));
+    }
+
+    /// A line that says what is done, in the colour that the run page gives to sections.
+    pub fn section(&self, text: &str) {
+        self.formatted("section", text);
+    }
+
+    /// Opens a foldable group of lines.
+    pub fn group(&self, title: &str) {
+        self.formatted("group", title);
+    }
+
+    /// Closes the group.
+    pub fn end_group(&self) {
+        self.formatted("endgroup", "");
+    }
+
+    /// Something that the user may want to know and need not act on.
+    pub fn notice(&self, text: &str) {
+        self.line(&format!("notice: {text}"));
+    }
+
+    /// Something that the user should look at; shown on the run page.
+    pub fn warning(&self, text: &str) {
+        let text = self.redact(text);
+        self.command(LoggingCommand::Warning(&text));
+    }
+
+    /// The error that ends the step; shown on the run page.
+    pub fn error(&self, text: &str) {
+        let text = self.redact(text);
+        self.command(LoggingCommand::Error(&text));
+    }
+
+    /// Says a logging command.
+    pub fn command(&self, command: LoggingCommand<'_>) {
+        write_line(&command.to_string());
+    }
+
+    /// Registers a secret, here and with the agent, before anything can print it; `users` are the names that
+    /// stand before it in `user:secret` pairs.
+    pub fn mask(&self, secret: &SecretString, users: &[&str]) {
+        self.redactor().add(secret.expose_secret().as_bytes());
+        for form in mask::agent_forms(secret, users) {
+            self.command(LoggingCommand::SetSecret(form.expose_secret()));
+        }
+    }
+
+    /// Registers a secret that may be no text: the agent masks text only.
+    pub fn mask_bytes(&self, secret: &SecretSlice<u8>) {
+        match std::str::from_utf8(secret.expose_secret()) {
+            Ok(text) => self.mask(&text.into(), &[]),
+            Err(_) => self.redactor().add(secret.expose_secret()),
+        }
+    }
+
+    /// `text` without our secrets.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.redactor().redact(text)
+    }
+
+    /// The secrets known so far.
+    pub fn redactor(&self) -> MutexGuard<'_, Redactor> {
+        self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn formatted(&self, kind: &str, text: &str) {
+        let text = self.redact(text);
+        write_line(&format!("##[{kind}]{}", neutralise(&text)));
+    }
+}
+
+/// A line of a command that is no step of a pipeline, e.g. the answer of the credential helper.
+pub fn print(line: &str) {
+    write_line(line);
+}
+
+/// A closed stdout means that the agent is gone; there is nobody left to tell.
+fn write_line(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdout.flush());
+}

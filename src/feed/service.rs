@@ -1,0 +1,135 @@
+//! The hosts of Azure DevOps, and which of them belong to one organization.
+//!
+//! Rule: a token of an organization goes to these hosts only. Services has two host families for each
+//! organization, `dev.azure.com/{org}` and `{org}.visualstudio.com`, and its setting decides which one is answered;
+//! a Server serves feeds under the collection's own URL.
+
+use url::Url;
+
+use crate::http;
+
+/// An organization (Services) or a collection (Server).
+#[derive(Debug, Clone)]
+pub struct Organization {
+    collection: Url,
+    /// The organization's name, on Services.
+    name: Option<String>,
+}
+
+impl Organization {
+    /// From the collection URI of the system connection.
+    #[must_use]
+    pub fn of(collection: &Url) -> Self {
+        let host = collection.host_str().unwrap_or_default();
+        let name = if host == "dev.azure.com" {
+            collection.path_segments().and_then(|mut segments| segments.next()).map(str::to_owned)
+        } else {
+            host.strip_suffix(".visualstudio.com").map(str::to_owned)
+        };
+        Self { collection: collection.clone(), name: name.filter(|name| !name.is_empty()) }
+    }
+
+    /// The base of the feed management API, with a trailing slash.
+    #[must_use]
+    pub fn feeds_base(&self) -> Url {
+        let host = self.collection.host_str().unwrap_or_default();
+        let mut base = self.collection.clone();
+        let moved = match &self.name {
+            Some(_) if host == "dev.azure.com" => base.set_host(Some("feeds.dev.azure.com")),
+            Some(name) => base.set_host(Some(&format!("{name}.feeds.visualstudio.com"))),
+            None => Ok(()),
+        };
+        debug_assert!(moved.is_ok(), "the names are hosts");
+        base
+    }
+
+    /// Whether the organization's token may be sent to `url`.
+    #[must_use]
+    pub fn owns(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str().filter(|_| http::is_confidential(url)) else { return false };
+        match &self.name {
+            Some(name) => {
+                let first = url.path_segments().and_then(|mut segments| segments.next()).unwrap_or_default();
+                let codex = ["dev.azure.com", "pkgs.dev.azure.com", "feeds.dev.azure.com"].contains(&host)
+                    && first.eq_ignore_ascii_case(name);
+                let vsts = host.strip_suffix(".visualstudio.com").is_some_and(|rest| {
+                    [name.clone(), format!("{name}.pkgs"), format!("{name}.feeds")]
+                        .iter()
+                        .any(|own| own.eq_ignore_ascii_case(rest))
+                });
+                url.port().is_none() && (codex || vsts)
+            }
+            None => url.origin() == self.collection.origin(),
+        }
+    }
+
+    /// Every host that serves the organization's packages, the one of `base` first. Clients that match by host
+    /// need both families: lock files keep the spelling of the day they were written.
+    #[must_use]
+    pub fn packaging_hosts(&self, base: &Url) -> Vec<String> {
+        let mut hosts: Vec<String> = base.host_str().map(str::to_owned).into_iter().collect();
+        if let Some(name) = &self.name {
+            hosts.push("pkgs.dev.azure.com".to_owned());
+            hosts.push(format!("{}.pkgs.visualstudio.com", name.to_lowercase()));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
+        hosts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn organization(collection: &str) -> Organization {
+        Organization::of(&url(collection))
+    }
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    #[test]
+    fn feeds_are_managed_on_a_host_of_the_same_family() {
+        let table = [
+            ("https://dev.azure.com/contoso/", "https://feeds.dev.azure.com/contoso/"),
+            ("https://contoso.visualstudio.com/", "https://contoso.feeds.visualstudio.com/"),
+            ("https://tfs.corp/tfs/DefaultCollection/", "https://tfs.corp/tfs/DefaultCollection/"),
+        ];
+        for (collection, base) in table {
+            assert_eq!(organization(collection).feeds_base().as_str(), base);
+        }
+    }
+
+    #[test]
+    fn a_token_stays_within_its_organization() {
+        let services = organization("https://dev.azure.com/contoso/");
+        let server = organization("https://tfs.corp/tfs/C/");
+        let loopback = organization("http://127.0.0.1:8080/contoso/");
+        let table = [
+            (&services, "https://pkgs.dev.azure.com/Contoso/x", true),
+            (&services, "https://contoso.pkgs.visualstudio.com/", true),
+            (&services, "https://pkgs.dev.azure.com/fabrikam/", false),
+            (&services, "https://pkgs.dev.azure.com.evil.example/contoso/", false),
+            (&services, "https://fabrikam.pkgs.visualstudio.com/contoso/", false),
+            (&services, "http://pkgs.dev.azure.com/contoso/", false),
+            (&services, "https://pkgs.dev.azure.com:8443/contoso/", false),
+            (&server, "https://tfs.corp/anything", true),
+            (&server, "https://tfs.corp:8443/", false),
+            (&server, "http://tfs.corp/", false),
+            (&loopback, "http://127.0.0.1:8080/pkgs/contoso/", true),
+            (&loopback, "http://127.0.0.2:8080/pkgs/contoso/", false),
+        ];
+        for (organization, target, owned) in table {
+            assert_eq!(organization.owns(&url(target)), owned, "{target}");
+        }
+    }
+
+    #[test]
+    fn both_families_of_packaging_hosts_are_known() {
+        let hosts = organization("https://Contoso.visualstudio.com/")
+            .packaging_hosts(&url("https://pkgs.dev.azure.com/contoso/"));
+        assert_eq!(hosts, ["pkgs.dev.azure.com", "contoso.pkgs.visualstudio.com"]);
+    }
+}

@@ -1,0 +1,251 @@
+//! How a secret reaches another process: on Linux by a descriptor that only we hold, elsewhere by a private file.
+//!
+//! Rule: a descriptor is never inherited. The docker client opens `/proc/<our pid>/fd/N`, so no process that it
+//! starts gets one, and the secret is gone with us. Only the client's standard input, which it hands to nobody, is
+//! given directly.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use secrecy::{ExposeSecret, SecretSlice};
+
+use crate::csv;
+use crate::private::PrivateFolder;
+use crate::secret::Secret;
+
+/// By which way secrets are fed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Anonymous memory (`memfd_create`).
+    Descriptors,
+    /// Files of mode 0600 in the private folder.
+    Files,
+}
+
+impl Way {
+    /// The better way that this system has.
+    pub const PREFERRED: Self = if cfg!(target_os = "linux") { Self::Descriptors } else { Self::Files };
+}
+
+/// A secret that another process of our user can open at a path while this value lives.
+#[derive(Debug)]
+pub struct Fed(platform::Holder);
+
+impl Fed {
+    /// Makes `content` available; `name` is for people who look at `/proc` or into the folder.
+    pub fn new(
+        name: &str,
+        content: &SecretSlice<u8>,
+        way: Way,
+        folder: &PrivateFolder,
+    ) -> anyhow::Result<Self> {
+        platform::hold(name, content.expose_secret(), way, folder).map(Self)
+    }
+
+    /// Where to open it. Each opening starts at the first byte.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.0.path()
+    }
+}
+
+/// The secrets of a build, ready for the client.
+#[derive(Debug)]
+pub struct Feeder {
+    held: Vec<(String, Fed)>,
+    stdin: Option<usize>,
+}
+
+impl Feeder {
+    /// Makes all secrets available.
+    pub fn new(secrets: &[Secret], way: Way, folder: &PrivateFolder) -> anyhow::Result<Self> {
+        let held: Vec<(String, Fed)> = secrets
+            .iter()
+            .enumerate()
+            .map(|(number, secret)| {
+                let fed = Fed::new(&format!("secret-{number}"), &secret.value, way, folder)
+                    .with_context(|| format!("cannot feed secret `{}`", secret.id))?;
+                Ok((secret.id.clone(), fed))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let stdin = (way == Way::Descriptors && !held.is_empty()).then_some(0);
+        Ok(Self { held, stdin })
+    }
+
+    /// The values of `--secret`.
+    #[must_use]
+    pub fn specs(&self) -> Vec<String> {
+        let spec = |(number, (id, fed)): (usize, &(String, Fed))| {
+            let path = if Some(number) == self.stdin { PathBuf::from("/dev/stdin") } else { fed.path() };
+            csv::record([format!("id={id}").as_str(), &format!("src={}", path.display())])
+        };
+        self.held.iter().enumerate().map(spec).collect()
+    }
+
+    /// The client's standard input.
+    pub fn stdin(&self) -> anyhow::Result<Stdio> {
+        match self.stdin.and_then(|number| self.held.get(number)) {
+            Some((_, fed)) => fed.0.as_stdin().context("cannot give a secret to the client's standard input"),
+            None => Ok(Stdio::null()),
+        }
+    }
+
+    /// Whether a line that the client printed says that it could not open one of our descriptors: it runs as another
+    /// user, or in a sandbox with a `/proc` of its own.
+    #[must_use]
+    pub fn is_unreachable(&self, line: &str) -> bool {
+        let refused = ["permission denied", "no such file", "does not exist", "could not find"];
+        let line = line.to_lowercase();
+        refused.iter().any(|reason| line.contains(reason))
+            && self
+                .held
+                .iter()
+                .any(|(_, fed)| fed.0.is_descriptor() && line.contains(&path_text(&fed.path())))
+    }
+}
+
+fn path_text(path: &Path) -> String {
+    path.display().to_string().to_lowercase()
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::io::{self, Write as _};
+    use std::os::fd::{AsRawFd as _, OwnedFd};
+    use std::path::PathBuf;
+    use std::process::Stdio;
+
+    use anyhow::Context as _;
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    use super::Way;
+    use crate::private::PrivateFolder;
+
+    #[derive(Debug)]
+    pub(super) enum Holder {
+        Descriptor(OwnedFd),
+        File(PathBuf),
+    }
+
+    pub(super) fn hold(
+        name: &str,
+        content: &[u8],
+        way: Way,
+        folder: &PrivateFolder,
+    ) -> anyhow::Result<Holder> {
+        match way {
+            Way::Files => folder.write(name, content).map(Holder::File),
+            Way::Descriptors => {
+                memory(name, content).context("cannot hold it in memory").map(Holder::Descriptor)
+            }
+        }
+    }
+
+    fn memory(name: &str, content: &[u8]) -> io::Result<OwnedFd> {
+        let fd = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+        let mut file = std::fs::File::from(fd);
+        file.write_all(content)?;
+        fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK)?;
+        Ok(file.into())
+    }
+
+    impl Holder {
+        pub(super) fn path(&self) -> PathBuf {
+            match self {
+                Self::Descriptor(fd) => format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()).into(),
+                Self::File(path) => path.clone(),
+            }
+        }
+
+        pub(super) fn is_descriptor(&self) -> bool {
+            matches!(self, Self::Descriptor(_))
+        }
+
+        pub(super) fn as_stdin(&self) -> io::Result<Stdio> {
+            match self {
+                Self::Descriptor(fd) => Ok(fd.try_clone()?.into()),
+                Self::File(_) => Ok(Stdio::null()),
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use std::path::PathBuf;
+    use std::process::Stdio;
+
+    use super::Way;
+    use crate::private::PrivateFolder;
+
+    #[derive(Debug)]
+    pub(super) struct Holder(PathBuf);
+
+    pub(super) fn hold(name: &str, content: &[u8], _: Way, folder: &PrivateFolder) -> anyhow::Result<Holder> {
+        folder.write(name, content).map(Holder)
+    }
+
+    impl Holder {
+        pub(super) fn path(&self) -> PathBuf {
+            self.0.clone()
+        }
+
+        pub(super) fn is_descriptor(&self) -> bool {
+            false
+        }
+
+        pub(super) fn as_stdin(&self) -> std::io::Result<Stdio> {
+            Ok(Stdio::null())
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn feeder(ids: &[&str], way: Way) -> (Feeder, PrivateFolder) {
+        let folder = PrivateFolder::create(&crate::agent::env::Env::default()).expect("temp is writable");
+        let secrets: Vec<Secret> = ids
+            .iter()
+            .map(|id| Secret { id: (*id).to_owned(), value: format!("value of {id}").into_bytes().into() })
+            .collect();
+        (Feeder::new(&secrets, way, &folder).expect("fed"), folder)
+    }
+
+    #[test]
+    fn the_first_goes_to_stdin_and_the_rest_stay_ours() {
+        let (feeder, _folder) = feeder(&["a", "b,c"], Way::Descriptors);
+        let path = feeder.held[1].1.path();
+        assert_eq!(
+            feeder.specs(),
+            ["id=a,src=/dev/stdin".to_owned(), format!("\"id=b,c\",src={}", path.display())]
+        );
+        for _ in 0..2 {
+            assert_eq!(std::fs::read_to_string(&path).expect("readable by us"), "value of b,c");
+        }
+    }
+
+    #[test]
+    fn a_descriptor_cannot_be_written() {
+        let (feeder, _folder) = feeder(&["a"], Way::Descriptors);
+        std::fs::write(feeder.held[0].1.path(), "x").expect_err("it is sealed");
+    }
+
+    #[test]
+    fn a_refusal_of_a_descriptor_is_recognised() {
+        let (feeder, _folder) = feeder(&["a", "b"], Way::Descriptors);
+        let path = feeder.held[1].1.path();
+        assert!(
+            feeder.is_unreachable(&format!("ERROR: failed to stat {}: permission denied", path.display()))
+        );
+        assert!(!feeder.is_unreachable("ERROR: failed to stat /etc/x: permission denied"));
+    }
+
+    #[test]
+    fn files_need_no_stdin() {
+        let (feeder, folder) = feeder(&["a"], Way::Files);
+        assert_eq!(feeder.specs(), [format!("id=a,src={}", folder.path().join("secret-0").display())]);
+    }
+}

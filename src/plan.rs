@@ -1,0 +1,179 @@
+//! Inputs and Dockerfile → the plan of the step. Pure; complete before the first request: it leaves no choice open.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::agent::inputs::{Command, Inputs};
+use crate::buildx::args;
+use crate::dockerfile::SecretMount;
+use crate::error::hinted;
+use crate::feed::name::FeedName;
+use crate::registry::config::Login;
+use crate::registry::push::Destination;
+use crate::registry::reference::{Repository, Tag, server_address};
+use crate::secret::Secret;
+use crate::secret::catalogue::{Entry, IndexOrder};
+use crate::secret::choice::{self, Wishes};
+
+/// Everything that the step will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// What kind of run this is.
+    pub command: Command,
+    /// The build; `None` for `command: push`.
+    pub build: Option<BuildPlan>,
+    /// The image's repository; `None` leaves the image without a name.
+    pub repository: Option<Repository>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// The login of `containerRegistry`.
+    pub login: Option<Login>,
+    /// `allowInsecureBuilder`.
+    pub allow_insecure_builder: bool,
+}
+
+impl Plan {
+    /// Where the image goes, if it gets a name.
+    #[must_use]
+    pub fn destination(&self) -> Option<Destination<'_>> {
+        let repository = self.repository.as_ref()?;
+        let server = server_address(repository.registry());
+        let login = self.login.as_ref().filter(|login| login.server == server);
+        Some(Destination { repository, tags: &self.tags, login })
+    }
+}
+
+/// A build.
+#[derive(Debug)]
+pub struct BuildPlan {
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// The build context, a path or a URL.
+    pub context: String,
+    /// The feeds to look up: empty if no mounted secret needs one.
+    pub feeds: Vec<FeedName>,
+    /// The ids to feed from the catalogue.
+    pub entries: Vec<(String, Entry)>,
+    /// How the feeds are shared out.
+    pub order: IndexOrder,
+    /// The user's own secrets.
+    pub own: Vec<Secret>,
+    /// `--build-arg` values.
+    pub build_args: Vec<String>,
+    /// `--target`.
+    pub target: Option<String>,
+    /// `--network`.
+    pub network: Option<String>,
+    /// `--no-cache`.
+    pub no_cache: bool,
+    /// More flags.
+    pub forwarded: Vec<String>,
+    /// Variables that hold the user's own secrets; the client does not get them.
+    pub variables: Vec<String>,
+}
+
+impl BuildPlan {
+    /// Whether any secret goes to the engine.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        !self.entries.is_empty() || !self.own.is_empty()
+    }
+}
+
+/// What was read from disk for a build.
+#[derive(Debug)]
+pub struct Material {
+    /// The Dockerfile.
+    pub dockerfile: PathBuf,
+    /// What it mounts in the stages that the target reaches.
+    pub mounts: Vec<SecretMount>,
+    /// The user's own secrets.
+    pub own: Vec<Secret>,
+    /// Secrets that `arguments` names and whose source is empty, e.g. a variable that does not exist.
+    pub unresolved: Vec<String>,
+    /// The variables that hold the user's own secrets.
+    pub variables: Vec<String>,
+}
+
+/// A plan and what to tell about it.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What the user should know.
+    pub notices: Vec<String>,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Makes the plan; `material` is `None` for `command: push`.
+pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planned> {
+    let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
+    let login = inputs.registry.map(|connection| Login {
+        server: server_address(&connection.registry),
+        username: connection.username,
+        secret: connection.password,
+    });
+    let build = match material {
+        None => None,
+        Some(material) => {
+            notices.extend(check_unresolved(&material, &inputs.renamed)?);
+            let choice = choice::choose(&Wishes {
+                mounts: &material.mounts,
+                own: &material.own,
+                renamed: &inputs.renamed,
+                feeds: inputs.feeds.len(),
+                only_extra: inputs.only_extra,
+                missing: inputs.missing_secrets,
+            })?;
+            if choice.entries.is_empty() && !inputs.feeds.is_empty() {
+                notices.push(
+                    "`artifactFeeds` is not used: no `RUN` that the target reaches mounts a secret of a feed"
+                        .to_owned(),
+                );
+            }
+            notices.extend(choice.notices);
+            warnings.extend(choice.warnings);
+            Some(BuildPlan {
+                context: args::context(inputs.context.as_deref(), &material.dockerfile, &inputs.root),
+                dockerfile: material.dockerfile,
+                feeds: if choice.entries.is_empty() { Vec::new() } else { inputs.feeds },
+                entries: choice.entries,
+                order: choice.order,
+                own: material.own,
+                build_args: inputs.build_args,
+                target: inputs.target,
+                network: inputs.network,
+                no_cache: inputs.no_cache,
+                forwarded: inputs.forwarded,
+                variables: material.variables,
+            })
+        }
+    };
+    let plan = Plan {
+        command: inputs.command,
+        build,
+        repository: inputs.repository,
+        tags: inputs.tags,
+        login,
+        allow_insecure_builder: inputs.allow_insecure_builder,
+    };
+    Ok(Planned { plan, notices, warnings })
+}
+
+/// A `--secret` whose source is empty is ours to provide if its id is in the catalogue; buildx would mount nothing.
+fn check_unresolved(material: &Material, renamed: &BTreeMap<String, Entry>) -> anyhow::Result<Vec<String>> {
+    material
+        .unresolved
+        .iter()
+        .map(|id| match renamed.get(id).copied().or_else(|| Entry::of(id)) {
+            Some(_) => Ok(format!(
+                "`--secret id={id}` in `arguments` has no value of its own; the step provides this secret"
+            )),
+            None => Err(hinted(
+                format!("input `arguments`: `--secret id={id}` has no value: its variable or file is not there or empty"),
+                format!("map the variable into the step by `env:`, or use `secretEnvs: {id}=VARIABLE`"),
+            )),
+        })
+        .collect()
+}

@@ -1,0 +1,113 @@
+//! The private folder of one run, for what has to be a file: the docker config, the metadata file, and secrets
+//! where they cannot be fed by descriptor. It is under the agent's temp folder, 0700, and removed on every way out
+//! but SIGKILL; then the post-job stage removes it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::agent::env::Env;
+use crate::error::hint_context;
+
+const PREFIX: &str = "feedbuild-";
+
+/// A folder that only we can read, removed when it is dropped.
+#[derive(Debug)]
+pub struct PrivateFolder {
+    path: PathBuf,
+}
+
+impl PrivateFolder {
+    /// Makes a new one. Two steps of one job may run at once and a step may be retried, so its name is unique.
+    pub fn create(env: &Env) -> anyhow::Result<Self> {
+        let temp = temp_folder(env);
+        let path = temp.join(format!("{PREFIX}{}-{:08x}", std::process::id(), fastrand::u32(..)));
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|error| {
+            anyhow::Error::new(error).context(hint_context(
+                format!("cannot make a private folder in `{}`", temp.display()),
+                "free some disk space there, and let the agent's user write to it (`Agent.TempDirectory`)",
+            ))
+        })?;
+        Ok(Self { path })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file that only we can read, in it.
+    pub fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        write_private(&path, content).map_err(|error| {
+            anyhow::Error::new(error).context(hint_context(
+                format!("cannot write `{}`", path.display()),
+                "free some disk space in the agent's temp folder (`Agent.TempDirectory`)",
+            ))
+        })?;
+        Ok(path)
+    }
+}
+
+impl Drop for PrivateFolder {
+    fn drop(&mut self) {
+        // What cannot be removed now is left to the post-job stage and to the agent, which empties its temp folder.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    io::Write::write_all(&mut options.open(path)?, content)
+}
+
+/// Removes the folders that runs of this job left because they were killed; returns how many there were.
+pub fn sweep(env: &Env) -> anyhow::Result<usize> {
+    let temp = temp_folder(env);
+    let mut removed = 0;
+    let entries = match std::fs::read_dir(&temp) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        entries => entries.with_context(|| format!("cannot read `{}`", temp.display()))?,
+    };
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read `{}`", temp.display()))?;
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.path().is_dir() {
+            std::fs::remove_dir_all(entry.path())
+                .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// The agent's temp folder, which the agent empties at the end of the job; elsewhere the system's.
+#[must_use]
+pub fn temp_folder(env: &Env) -> PathBuf {
+    env.variable("Agent.TempDirectory").map_or_else(std::env::temp_dir, PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn it_is_private_and_goes_away() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = PrivateFolder::create(&Env::default()).expect("temp is writable");
+        let mode = |path: &Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
+        let file = folder.write("x", b"y").expect("it is writable");
+        assert_eq!((mode(folder.path()), mode(&file)), (0o700, 0o600));
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(!path.exists());
+    }
+}

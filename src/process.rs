@@ -1,0 +1,356 @@
+//! The one place that spawns. A child runs in a group of its own, its output is read as lines, a cancel reaches
+//! the whole group once, and the child dies when we die.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Child;
+
+use crate::agent::env::Env;
+use crate::cancel::{Cancel, Cancelled};
+use crate::redact::Redactor;
+
+/// How long a child may take after the first signal. With it, cleaning up and reporting stay under 5 s; the agent
+/// sends its second signal after 7.5 s.
+const GRACE: Duration = Duration::from_millis(3500);
+
+/// How long output may still come after the exit, from grandchildren that hold the pipe.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A line longer than this is shown in pieces.
+const LONGEST_LINE: usize = 256 * 1024;
+
+const UNREADABLE: &str = "cannot read the child's output";
+
+/// What to run.
+#[derive(Debug)]
+pub struct Process {
+    /// The executable's path.
+    pub program: PathBuf,
+    /// Its arguments; none holds a secret.
+    pub args: Vec<OsString>,
+    /// Its whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Its standard input; `Stdio::null()` unless a secret is fed there.
+    pub stdin: Stdio,
+}
+
+/// How a child ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this code.
+    Exited(i32),
+    /// A signal that we did not send killed it.
+    Killed,
+}
+
+impl Process {
+    /// Runs the process to its end and hands each line of both streams to `on_line`, in the order of arrival.
+    ///
+    /// On a cancel the group gets SIGINT once (BuildKit cancels the build at the first and gives up cleaning at
+    /// the second: `appcontext.go`), SIGKILL after a grace, and the result is [`Cancelled`].
+    pub async fn supervise(
+        self,
+        cancel: &Cancel,
+        lines: impl Fn() -> LineBuffer,
+        mut on_line: impl FnMut(&str),
+    ) -> anyhow::Result<Ended> {
+        let name = self.program.display().to_string();
+        let mut child = self.spawn().with_context(|| format!("cannot start `{name}`"))?;
+        let mut out = Stream::new(child.stdout.take().context("the child has no stdout")?, lines());
+        let mut err = Stream::new(child.stderr.take().context("the child has no stderr")?, lines());
+
+        let mut cancelled = false;
+        let mut deadline = None;
+        let mut status = None;
+        while status.is_none() || !(out.ended && err.ended) {
+            tokio::select! {
+                read = out.read(), if !out.ended => out.take(read.context(UNREADABLE)?, &mut on_line),
+                read = err.read(), if !err.ended => err.take(read.context(UNREADABLE)?, &mut on_line),
+                exit = child.wait(), if status.is_none() => {
+                    status = Some(exit.with_context(|| format!("cannot wait for `{name}`"))?);
+                    deadline = Some(tokio::time::Instant::now() + DRAIN);
+                }
+                () = cancel.requested(), if !cancelled => {
+                    cancelled = true;
+                    platform::interrupt_group(&child);
+                    deadline.get_or_insert(tokio::time::Instant::now() + GRACE);
+                }
+                () = until(deadline), if deadline.is_some() => {
+                    deadline = None;
+                    platform::kill_group(&mut child);
+                    (out.ended, err.ended) = (true, true);
+                }
+            }
+        }
+        out.flush(&mut on_line);
+        err.flush(&mut on_line);
+        if cancelled {
+            return Err(Cancelled.into());
+        }
+        Ok(status.and_then(|status| status.code()).map_or(Ended::Killed, Ended::Exited))
+    }
+
+    fn spawn(self) -> std::io::Result<Child> {
+        let mut command = platform::command(&self)?;
+        command
+            .env_clear()
+            .envs(&self.env)
+            .stdin(self.stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+    }
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    if let Some(deadline) = deadline {
+        tokio::time::sleep_until(deadline).await;
+    }
+}
+
+/// One output stream of a child and the line that is being assembled from it.
+struct Stream<R> {
+    pipe: R,
+    chunk: Box<[u8]>,
+    buffer: LineBuffer,
+    ended: bool,
+}
+
+impl<R: AsyncRead + Unpin> Stream<R> {
+    fn new(pipe: R, buffer: LineBuffer) -> Self {
+        Self { pipe, chunk: vec![0; 16 * 1024].into(), buffer, ended: false }
+    }
+
+    /// Reads once, into the chunk. Cancel-safe, since a read that is dropped has read nothing.
+    async fn read(&mut self) -> std::io::Result<usize> {
+        self.pipe.read(&mut self.chunk).await
+    }
+
+    fn take(&mut self, read: usize, on_line: &mut impl FnMut(&str)) {
+        self.ended = read == 0;
+        self.buffer.push(&self.chunk[..read], on_line);
+    }
+
+    fn flush(&mut self, on_line: &mut impl FnMut(&str)) {
+        self.buffer.flush(on_line);
+    }
+}
+
+/// Bytes on their way to becoming lines. LF, CRLF and a lone CR end a line, as for the agent.
+pub struct LineBuffer {
+    bytes: Vec<u8>,
+    cut: Cut,
+}
+
+/// Where an overlong line may be divided.
+type Cut = Box<dyn Fn(&[u8]) -> usize>;
+
+impl LineBuffer {
+    /// `cut` says where an overlong line may be divided; see [`Redactor::safe_cut`].
+    pub fn new(cut: impl Fn(&[u8]) -> usize + 'static) -> Self {
+        Self { bytes: Vec::new(), cut: Box::new(cut) }
+    }
+
+    fn push(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
+        for &byte in bytes {
+            match byte {
+                b'\n' | b'\r' => self.flush(on_line),
+                _ => self.bytes.push(byte),
+            }
+        }
+        if self.bytes.len() > LONGEST_LINE {
+            let cut = (self.cut)(&self.bytes);
+            let rest = self.bytes.split_off(cut);
+            self.flush(on_line);
+            self.bytes = rest;
+        }
+    }
+
+    fn flush(&mut self, on_line: &mut impl FnMut(&str)) {
+        if !self.bytes.is_empty() {
+            on_line(&String::from_utf8_lossy(&self.bytes));
+            self.bytes.clear();
+        }
+    }
+}
+
+/// The environment of a child that is not ours: the agent's, less everything that the agent adds for tasks only
+/// (inputs, service connections, secret variables, tickets), less every variable in which one of our secrets is
+/// found, plus `extra`.
+#[must_use]
+pub fn child_environment(
+    env: &Env,
+    redactor: &Redactor,
+    dropped: &[&str],
+    extra: impl IntoIterator<Item = (&'static str, String)>,
+) -> BTreeMap<String, String> {
+    const PREFIXES: [&str; 5] = ["INPUT_", "ENDPOINT_", "SECRET_", "SECUREFILE_", "VSTS_TASKVARIABLE_"];
+    const NAMES: [&str; 3] = ["SYSTEM_ACCESSTOKEN", "VSTS_PUBLIC_VARIABLES", "VSTS_SECRET_VARIABLES"];
+    env.iter()
+        .filter(|(name, value)| {
+            let upper = name.to_uppercase();
+            !PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+                && !NAMES.contains(&upper.as_str())
+                && !dropped.contains(name)
+                && !redactor.leaks(value.as_bytes())
+        })
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .chain(extra.into_iter().map(|(name, value)| (name.to_owned(), value)))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
+
+    use rustix::process::{
+        Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal,
+        setrlimit,
+    };
+    use tokio::process::{Child, Command};
+
+    use super::Process;
+
+    /// The child starts as a copy of ourselves that asks for SIGKILL when we die and then becomes the program:
+    /// between fork and exec only unsafe code could do that.
+    pub(super) fn command(process: &Process) -> std::io::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .arg("exec")
+            .arg(getpid().as_raw_nonzero().to_string())
+            .arg(&process.program)
+            .args(&process.args)
+            .process_group(0);
+        Ok(command)
+    }
+
+    /// What that copy does; returns only if it fails.
+    pub(super) fn exec(parent: &str, program: &Path, args: &[std::ffi::OsString]) -> std::io::Error {
+        if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
+            return error.into();
+        }
+        // The parent may have died before the request above.
+        if getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_deref() != Some(parent) {
+            return std::io::Error::other("the parent process is gone");
+        }
+        std::process::Command::new(program).args(args).exec()
+    }
+
+    // Both are second lines of defence; a kernel that refuses them leaves us no worse than without.
+    pub(super) fn harden() {
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    }
+
+    fn group(child: &Child) -> Option<Pid> {
+        Pid::from_raw(i32::try_from(child.id()?).ok()?)
+    }
+
+    // A group that is gone needs no signal, so errors are of no interest.
+    pub(super) fn interrupt_group(child: &Child) {
+        let _ = group(child).map(|group| kill_process_group(group, Signal::INT));
+    }
+
+    pub(super) fn kill_group(child: &mut Child) {
+        let _ = group(child).map(|group| kill_process_group(group, Signal::KILL));
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use std::path::Path;
+
+    use tokio::process::{Child, Command};
+
+    use super::Process;
+
+    pub(super) fn command(process: &Process) -> std::io::Result<Command> {
+        let mut command = Command::new(&process.program);
+        command.args(&process.args);
+        Ok(command)
+    }
+
+    pub(super) fn exec(_: &str, _: &Path, _: &[std::ffi::OsString]) -> std::io::Error {
+        std::io::ErrorKind::Unsupported.into()
+    }
+
+    pub(super) fn harden() {}
+
+    // On these systems the child shares our terminal group and hears the agent's own signal.
+    pub(super) fn interrupt_group(_: &Child) {}
+
+    pub(super) fn kill_group(child: &mut Child) {
+        let _ = child.start_kill();
+    }
+}
+
+/// Prepares this process before it sees a secret: no core dump will hold one, and we stop like on SIGTERM when the
+/// launcher is killed.
+pub fn harden() {
+    platform::harden();
+}
+
+/// Becomes the program that `feedbuild exec PARENT PROGRAM ARGS…` names; returns only with an error.
+#[must_use]
+pub fn exec(arguments: &[OsString]) -> anyhow::Error {
+    let [parent, program, args @ ..] = arguments else {
+        return anyhow::anyhow!("usage: feedbuild exec PARENT PROGRAM [ARGUMENT…]");
+    };
+    let error = platform::exec(&parent.to_string_lossy(), program.as_ref(), args);
+    anyhow::Error::new(error).context(format!("cannot start `{}`", program.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<String> {
+        let mut buffer = LineBuffer::new(<[u8]>::len);
+        let mut lines = Vec::new();
+        for chunk in chunks {
+            buffer.push(chunk, &mut |line: &str| lines.push(line.to_owned()));
+        }
+        buffer.flush(&mut |line: &str| lines.push(line.to_owned()));
+        lines
+    }
+
+    #[test]
+    fn every_kind_of_line_end_ends_a_line() {
+        assert_eq!(
+            lines(&[b"one\ntw", b"o\r\nthree\rfour", b"\xff"]),
+            ["one", "two", "three", "four\u{fffd}"]
+        );
+    }
+
+    #[test]
+    fn a_child_gets_nothing_that_the_agent_keeps_for_tasks() {
+        let env = Env::from_iter([
+            ("PATH", "/bin"),
+            ("INPUT_SECRETS", "x"),
+            ("ENDPOINT_AUTH_X", "x"),
+            ("SECRET_A", "x"),
+            ("SECUREFILE_TICKET_X", "x"),
+            ("VSTS_TASKVARIABLE_X", "x"),
+            ("SYSTEM_ACCESSTOKEN", "x"),
+            ("PIP_INDEX_URL", "https://build:canary-token@host/"),
+            ("DOCKER_AUTH_CONFIG", "{}"),
+        ]);
+        let mut redactor = Redactor::default();
+        redactor.add(b"canary-token");
+        let child = child_environment(
+            &env,
+            &redactor,
+            &["DOCKER_AUTH_CONFIG"],
+            [("DOCKER_CONFIG", "/tmp/x".to_owned())],
+        );
+        assert_eq!(child.keys().collect::<Vec<_>>(), ["DOCKER_CONFIG", "PATH"]);
+    }
+}

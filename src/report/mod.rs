@@ -1,0 +1,3 @@
+//! What the run page shows in the end.
+
+pub mod summary;

@@ -1,0 +1,206 @@
+//! Which secret goes under which id: the ids that the Dockerfile mounts, plus what the user names. buildx sees
+//! each id once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Secret;
+use super::catalogue::{CATALOGUE, Entry, IndexOrder};
+use crate::dockerfile::SecretMount;
+use crate::error::hinted;
+
+/// What to do with an id that the Dockerfile mounts and nothing provides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingSecrets {
+    /// Stop before the build: BuildKit would mount nothing and say nothing.
+    Error,
+    /// Go on, with a warning.
+    Warn,
+}
+
+/// The entries of the catalogue that will be rendered, by id, and how they share the feeds.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Ids and entries.
+    pub entries: Vec<(String, Entry)>,
+    /// How pip's entries share the feeds.
+    pub order: IndexOrder,
+    /// What the user should know.
+    pub notices: Vec<String>,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+}
+
+/// What the choice depends on.
+#[derive(Debug)]
+pub struct Wishes<'a> {
+    /// What the Dockerfile mounts in the stages that the target reaches.
+    pub mounts: &'a [SecretMount],
+    /// The user's own secrets; they win over the catalogue.
+    pub own: &'a [Secret],
+    /// `secretIds`: other ids for entries.
+    pub renamed: &'a BTreeMap<String, Entry>,
+    /// How many feeds there are.
+    pub feeds: usize,
+    /// `onlyAddExtraIndex`.
+    pub only_extra: bool,
+    /// `missingSecrets`.
+    pub missing: MissingSecrets,
+}
+
+/// Chooses an entry for each mounted id that the user does not provide.
+pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
+    let mut choice = Choice {
+        entries: Vec::new(),
+        order: IndexOrder::FirstIsIndex,
+        notices: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let own: BTreeSet<&str> = wishes.own.iter().map(|secret| secret.id.as_str()).collect();
+    let mut missing: Vec<(&SecretMount, String)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    for mount in wishes.mounts.iter().filter(|mount| seen.insert(mount.id.as_str())) {
+        if own.contains(mount.id.as_str()) {
+            continue;
+        }
+        let entry = wishes.renamed.get(&mount.id).copied().or_else(|| Entry::of(&mount.id));
+        match entry {
+            Some(_) if wishes.feeds == 0 => missing.push((mount, "set `artifactFeeds`".to_owned())),
+            Some(Entry::IndexUrl) if wishes.only_extra => missing.push((
+                mount,
+                "leave out `onlyAddExtraIndex`, which makes every feed an extra index, or mount \
+                 `PIP_EXTRA_INDEX_URL`"
+                    .to_owned(),
+            )),
+            Some(entry) => choice.entries.push((mount.id.clone(), entry)),
+            None => missing.push((mount, provide(&mount.id))),
+        }
+    }
+    if !missing.is_empty() {
+        let error = describe_missing(&missing);
+        match wishes.missing {
+            MissingSecrets::Error => return Err(error),
+            MissingSecrets::Warn => choice.warnings.push(format!("{error}; the build goes on without")),
+        }
+    }
+    share_feeds(wishes, &mut choice);
+    for id in own.iter().filter(|id| !wishes.mounts.iter().any(|mount| mount.id == **id)) {
+        choice
+            .notices
+            .push(format!("secret `{id}` is given, but no `RUN` that the target reaches mounts it"));
+    }
+    Ok(choice)
+}
+
+/// `PipAuthenticate@1` puts the first feed into the index and the others into the extra index. A Dockerfile that
+/// mounts nothing that holds the index would then never see the first feed, so the extra index holds them all.
+fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
+    let holds = |wanted: &[Entry]| choice.entries.iter().find(|(_, entry)| wanted.contains(entry));
+    let extra = holds(&[Entry::ExtraIndexUrl]);
+    if wishes.only_extra {
+        choice.order = IndexOrder::AllExtra;
+    } else if let (Some((id, _)), None) = (extra, holds(&[Entry::IndexUrl, Entry::PipConf])) {
+        choice.order = IndexOrder::AllExtra;
+        choice.notices.push(format!(
+            "secret `{id}` holds all feeds: the Dockerfile mounts no `PIP_INDEX_URL` that would hold the first one"
+        ));
+    } else if let (Some((id, _)), 1) = (extra, wishes.feeds) {
+        choice.notices.push(format!("secret `{id}` is empty: the only feed is the index"));
+    }
+}
+
+fn describe_missing(missing: &[(&SecretMount, String)]) -> anyhow::Error {
+    let ids: Vec<String> =
+        missing.iter().map(|(mount, _)| format!("`{}` (line {})", mount.id, mount.line)).collect();
+    let mut ways: Vec<String> =
+        missing.iter().map(|(mount, way)| format!("for `{}` {way}", mount.id)).collect();
+    ways.dedup();
+    hinted(
+        format!("the Dockerfile mounts secrets that nothing provides: {}", ids.join(", ")),
+        format!("{}; or set `missingSecrets: warn` to build without", ways.join("; ")),
+    )
+}
+
+fn provide(id: &str) -> String {
+    format!(
+        "add `{id}=VARIABLE` to `secretEnvs` or `{id}=PATH` to `secretFiles`, or, if it is a feed's, \
+         `{id}=CATALOGUE_ID` to `secretIds` (one of {})",
+        CATALOGUE.iter().map(|row| format!("`{}`", row.ids[0])).collect::<Vec<_>>().join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error;
+
+    fn mounts(ids: &[&str]) -> Vec<SecretMount> {
+        let mount = |(line, id): (usize, &&str)| SecretMount {
+            id: (*id).to_owned(),
+            required: false,
+            env: None,
+            target: None,
+            line: line + 3,
+            stage: "0".to_owned(),
+        };
+        ids.iter().enumerate().map(mount).collect()
+    }
+
+    fn chosen(ids: &[&str], feeds: usize, only_extra: bool) -> anyhow::Result<Choice> {
+        choose(&Wishes {
+            mounts: &mounts(ids),
+            own: &[Secret { id: "mine".to_owned(), value: b"x".to_vec().into() }],
+            renamed: &BTreeMap::from([("my_url".to_owned(), Entry::ExtraIndexUrl)]),
+            feeds,
+            only_extra,
+            missing: MissingSecrets::Error,
+        })
+    }
+
+    #[test]
+    fn feeds_are_shared_as_pip_authenticate_shares_them() {
+        use IndexOrder::{AllExtra, FirstIsIndex};
+        let table: [(&[&str], bool, IndexOrder); 5] = [
+            (&["mine", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"], false, FirstIsIndex),
+            (&["mine", "PIP_EXTRA_URL"], false, AllExtra),
+            (&["mine", "PIP_EXTRA_URL"], true, AllExtra),
+            (&["mine", "my_url", "pip.conf"], false, FirstIsIndex),
+            (&["mine", "netrc"], false, FirstIsIndex),
+        ];
+        for (ids, only_extra, order) in table {
+            assert_eq!(
+                chosen(ids, 2, only_extra).expect("all provided").order,
+                order,
+                "{ids:?} {only_extra}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_own_secret_needs_no_entry_and_is_noticed_if_nothing_mounts_it() {
+        let choice = chosen(&["netrc"], 1, false).expect("all provided");
+        assert_eq!(choice.entries, [("netrc".to_owned(), Entry::Netrc)]);
+        assert_eq!(choice.notices.len(), 1, "{:?}", choice.notices);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_its_line_and_the_way_out() {
+        let table: [(&[&str], usize, bool, &str, &str); 3] = [
+            (&["api_key"], 1, false, "`api_key` (line 3)", "add `api_key=VARIABLE` to `secretEnvs`"),
+            (&["PIP_EXTRA_URL"], 0, false, "`PIP_EXTRA_URL` (line 3)", "set `artifactFeeds`"),
+            (
+                &["netrc", "PIP_INDEX_URL"],
+                1,
+                true,
+                "`PIP_INDEX_URL` (line 4)",
+                "leave out `onlyAddExtraIndex`",
+            ),
+        ];
+        for (ids, feeds, only_extra, what, way) in table {
+            let text = error::render(&chosen(ids, feeds, only_extra).expect_err("something is missing"));
+            assert!(
+                text.contains(what) && text.contains(way) && text.contains("`missingSecrets: warn`"),
+                "{text}"
+            );
+        }
+    }
+}
