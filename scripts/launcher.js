@@ -60,18 +60,20 @@ function makeExecutable(binary) {
 /** Runs `binary stage` to its end on the agent's streams, with the agent's environment. */
 function supervise(binary, stage) {
   return new Promise((resolve, reject) => {
-    const child = spawn(binary, [stage], { stdio: ['ignore', 'inherit', 'inherit'] });
+    let child;
+    // Before the start: a signal that came between would end us and leave the child alone.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGBREAK']) {
       let forwarded = false;
-      // The handler stays after its first call: the default action would end us before the child.
+      // The handler stays after its first call, for the same reason.
       process.on(signal, () => {
         // On Windows the console signals the child itself, and kill() would end it at once.
-        if (!forwarded && process.platform !== 'win32') {
+        if (child && !forwarded && process.platform !== 'win32') {
           child.kill(signal);
         }
         forwarded = true;
       });
     }
+    child = spawn(binary, [stage], { stdio: ['ignore', 'inherit', 'inherit'] });
     child.on('error', reject);
     child.on('exit', (code, signal) => {
       if (code === 0) {

@@ -121,7 +121,7 @@ fn each_signal_is_forwarded_once() {
         trap 'echo INT' INT
         trap 'echo TERM; exit 0' TERM
         echo \"ready $$\"
-        while :; do sleep 0.01; done";
+        while [ -d /proc/$PPID ]; do sleep 0.01; done";
     let job = job();
     let running = step(&job, native).start().unwrap();
     let ready = running.wait_for_line("ready", LIMIT).unwrap();
@@ -140,7 +140,7 @@ fn the_launcher_does_not_end_before_the_binary() {
     let native = "#!/bin/sh
         trap 'echo cleaning; sleep 0.3; echo cleaned; exit 0' INT
         echo ready
-        while :; do sleep 0.01; done";
+        while [ -d /proc/$PPID ]; do sleep 0.01; done";
     let job = job();
     let running = step(&job, native).start().unwrap();
     running.wait_for_line("ready", LIMIT).unwrap();
