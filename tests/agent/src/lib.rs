@@ -7,6 +7,7 @@
 //! Not covered: container jobs, secure files, proxies and certificates of the agent's own.
 
 mod command;
+mod effect;
 mod endpoint;
 mod environment;
 mod job;

@@ -6,4 +6,5 @@ mod cancellation;
 mod environment;
 mod launcher;
 mod output;
+mod program;
 mod support;
