@@ -118,22 +118,13 @@ impl Recorder {
             state.masker.add(&escape(&command.data));
         }
         let allowed = self.definition.restrictions.may_set(name);
-        if allowed {
-            if variable.secret {
-                state.masker.add(&command.data);
-            }
-            if command.flag("isoutput") || self.definition.has_output(name) {
-                record.output_variables.set(variable.clone());
-                let read_only = variable.read_only || command.flag("isoutput");
-                state.variables.set(Variable {
-                    name: format!("{}.{name}", self.step_name),
-                    read_only,
-                    ..variable
-                });
-            } else {
-                record.variables.set(variable.clone());
-                state.variables.set(variable);
-            }
+        if allowed && (command.flag("isoutput") || self.definition.has_output(name)) {
+            record.output_variables.set(variable.clone());
+            let read_only = variable.read_only || command.flag("isoutput");
+            state.set(Variable { name: format!("{}.{name}", self.step_name), read_only, ..variable });
+        } else if allowed {
+            record.variables.set(variable.clone());
+            state.set(variable);
         }
         drop(state);
         if read_only {

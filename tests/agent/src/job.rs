@@ -152,6 +152,17 @@ impl Job {
     }
 }
 
+impl JobState {
+    /// Sets a variable as a task does, and masks its value if it is a secret or was one before.
+    pub(crate) fn set(&mut self, variable: Variable) {
+        let Variable { name, value, .. } = variable.clone();
+        self.variables.set(variable);
+        if self.variables.get(&name).is_some_and(|variable| variable.secret) {
+            self.masker.add(&value);
+        }
+    }
+}
+
 impl JobInner {
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.path().join(relative)

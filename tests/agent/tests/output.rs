@@ -105,12 +105,20 @@ fn secrets_are_masked_from_the_line_on_that_registers_them() {
         console.log('##vso[task.logissue type=error]not late/one');
         console.log('##vso[task.setvariable variable=v;issecret=true]hidden');
         console.log('hidden https://user:anything@host/');
+        console.log('##vso[task.setvariable variable=V]still hidden');
+        console.log('still hidden');
     ",
     );
     let outcome = job.step(&fake.task()).unwrap().run().unwrap();
     assert_eq!(
         outcome.log,
-        ["*** *** *** late/one", "*** *** bGF0ZS9vbmU=", "##[error]not ***", "*** https://user:***@host/",]
+        [
+            "*** *** *** late/one",
+            "*** *** bGF0ZS9vbmU=",
+            "##[error]not ***",
+            "*** https://user:***@host/",
+            "***",
+        ]
     );
     assert_eq!(outcome.errors(), ["not ***"]);
     assert!(outcome.raw[2].contains("late/one"));
