@@ -3,7 +3,7 @@
 # One rule: a folder in the cache is whole or absent, so an interrupted run leaves nothing half and checkouts share it.
 
 # The last part is raised when a recipe changes, so that an older checkout keeps what it made.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/feedbuild/1
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/feedbuild/2
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

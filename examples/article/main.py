@@ -1,0 +1,3 @@
+from private_greeting import greet
+
+print(greet())
