@@ -178,4 +178,14 @@ mod tests {
         assert_eq!(Entry::of(".netrc"), Some(Entry::Netrc));
         assert_eq!(Entry::of("my_token"), None);
     }
+
+    #[test]
+    fn the_readme_has_the_table() {
+        let readme = include_str!("../../README.md");
+        for row in CATALOGUE {
+            let ids: Vec<String> = row.ids.iter().map(|id| format!("`{id}`")).collect();
+            let line = format!("| {} | {} |", ids.join(", "), row.holds);
+            assert!(readme.lines().any(|known| known == line), "the README lacks the line\n{line}");
+        }
+    }
 }
