@@ -58,6 +58,7 @@ pub struct RegistryConnection {
 impl RegistryConnection {
     /// Reads the connection that the input `containerRegistry` names by its id.
     pub fn from_env(env: &Env, id: &str) -> anyhow::Result<Self> {
+        let id = id.to_lowercase();
         let parameter = |key: &str| env.get(&format!("ENDPOINT_AUTH_PARAMETER_{id}_{key}"));
         let scheme = env
             .get(&format!("ENDPOINT_AUTH_SCHEME_{id}"))

@@ -29,8 +29,6 @@ pub enum LoggingCommand<'a> {
     Warning(&'a str),
     /// A Markdown file shown on the run page; it has to stay on disk.
     UploadSummary(&'a str),
-    /// What the step is doing.
-    Progress(u8, &'a str),
     /// The result, said once at the end.
     Complete(TaskResult),
 }
