@@ -12,7 +12,8 @@ use crate::registry::config::Login;
 use crate::registry::push::Destination;
 use crate::registry::reference::{Repository, Tag, server_address};
 use crate::secret::Secret;
-use crate::secret::catalogue::{Entry, IndexOrder};
+use crate::secret::IndexOrder;
+use crate::secret::catalogue::Asked;
 use crate::secret::choice::{self, Wishes};
 
 /// Everything that the step will do.
@@ -53,7 +54,7 @@ pub struct BuildPlan {
     /// The feeds to look up: empty if no mounted secret needs one.
     pub feeds: Vec<FeedName>,
     /// The ids to feed from the catalogue.
-    pub entries: Vec<(String, Entry)>,
+    pub entries: Vec<(String, Asked)>,
     /// How the feeds are shared out.
     pub order: IndexOrder,
     /// The user's own secrets.
@@ -122,7 +123,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
                 mounts: &material.mounts,
                 own: &material.own,
                 renamed: &inputs.renamed,
-                feeds: inputs.feeds.len(),
+                sources: inputs.feeds.len(),
                 only_extra: inputs.only_extra,
                 missing: inputs.missing_secrets,
             })?;
@@ -162,11 +163,11 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
 }
 
 /// A `--secret` whose source is empty is ours to provide if its id is in the catalogue; buildx would mount nothing.
-fn check_unresolved(material: &Material, renamed: &BTreeMap<String, Entry>) -> anyhow::Result<Vec<String>> {
+fn check_unresolved(material: &Material, renamed: &BTreeMap<String, Asked>) -> anyhow::Result<Vec<String>> {
     material
         .unresolved
         .iter()
-        .map(|id| match renamed.get(id).copied().or_else(|| Entry::of(id)) {
+        .map(|id| match renamed.get(id).cloned().or_else(|| Asked::by(id)) {
             Some(_) => Ok(format!(
                 "`--secret id={id}` in `arguments` has no value of its own; the step provides this secret"
             )),

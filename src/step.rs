@@ -24,9 +24,8 @@ use crate::http;
 use crate::plan::{self, BuildPlan, Material, Plan};
 use crate::private::{self, PrivateFolder};
 use crate::report::summary::Report;
-use crate::secret::Secret;
-use crate::secret::catalogue::Access;
 use crate::secret::user::UserSecret;
+use crate::secret::{Access, Secret};
 
 /// How long one request may take, unless the agent's own knob for its requests (`VSTS_HTTP_TIMEOUT`) says otherwise.
 const REQUEST_TIMEOUT: u64 = 100;

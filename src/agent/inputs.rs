@@ -11,7 +11,7 @@ use super::env::{Env, unexpanded, wholly_unexpanded};
 use crate::error::hinted;
 use crate::feed::name::FeedName;
 use crate::registry::reference::{Repository, Tag};
-use crate::secret::catalogue::{CATALOGUE, Entry};
+use crate::secret::catalogue::Asked;
 use crate::secret::choice::MissingSecrets;
 use crate::secret::user::{Source, UserSecret};
 
@@ -56,7 +56,7 @@ pub struct Inputs {
     /// Flags of `arguments` that the client gets as they are.
     pub forwarded: Vec<String>,
     /// `secretIds`.
-    pub renamed: BTreeMap<String, Entry>,
+    pub renamed: BTreeMap<String, Asked>,
     /// `secrets`, `secretFiles` and `secretEnvs`.
     pub secrets: Vec<UserSecret>,
     /// `--secret` in `arguments`.
@@ -242,10 +242,9 @@ fn is_default_context(text: &str, root: &std::path::Path) -> bool {
     })
 }
 
-fn renamed(text: &str) -> anyhow::Result<BTreeMap<String, Entry>> {
+fn renamed(text: &str) -> anyhow::Result<BTreeMap<String, Asked>> {
     let mut renamed = BTreeMap::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let known = || CATALOGUE.iter().map(|row| format!("`{}`", row.ids[0])).collect::<Vec<_>>().join(", ");
         let (id, entry) =
             line.split_once('=').map(|(id, entry)| (id.trim(), entry.trim())).ok_or_else(|| {
                 hinted(
@@ -253,10 +252,10 @@ fn renamed(text: &str) -> anyhow::Result<BTreeMap<String, Entry>> {
                     "write e.g. `my_pip_url=PIP_EXTRA_INDEX_URL`",
                 )
             })?;
-        let entry = Entry::of(entry).ok_or_else(|| {
+        let entry = Asked::by(entry).ok_or_else(|| {
             hinted(
                 format!("input `secretIds`: `{entry}` is not in the catalogue"),
-                format!("use one of {}; for a value of your own use `secrets`", known()),
+                "use an id of `docs/secrets.md`, e.g. `PIP_INDEX_URL`; for a value of your own use `secrets`",
             )
         })?;
         if renamed.insert(id.to_owned(), entry).is_some() {

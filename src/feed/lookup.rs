@@ -11,23 +11,14 @@ use url::Url;
 use super::name::FeedName;
 use super::refusal;
 use super::service::Organization;
+use super::source::Origin;
 use crate::agent::endpoint::SystemConnection;
+use crate::credential::Credential;
 use crate::error::hinted;
 use crate::http;
 
 /// The resource area of PyPI; on Services all packaging areas are on one host.
 const PACKAGING_AREA: &str = "92F0314B-06C5-46E0-ABE7-15FD9D13276A";
-
-/// Feeds that exist, in the order of the input, and where they are served.
-#[derive(Debug, Clone)]
-pub struct Feeds {
-    /// The organization that they belong to.
-    pub organization: Organization,
-    /// The packaging base, with a trailing slash.
-    pub base: Url,
-    /// Their names.
-    pub names: Vec<FeedName>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,12 +44,13 @@ struct Project {
     name: String,
 }
 
-/// Looks up the feeds `names` as the build identity sees them.
+/// Looks up the feeds `names` as the build identity sees them, in their order; `credential` opens them.
 pub async fn look_up(
     client: &Client,
     system: &SystemConnection,
     names: &[FeedName],
-) -> anyhow::Result<Feeds> {
+    credential: &Credential,
+) -> anyhow::Result<Vec<Origin>> {
     let organization = Organization::of(&system.collection);
     let list_url = organization
         .feeds_base()
@@ -70,7 +62,13 @@ pub async fn look_up(
     for name in names {
         check(name, &list.value)?;
     }
-    Ok(Feeds { organization, base, names: names.to_vec() })
+    let origin = |name: &FeedName| Origin::Feed {
+        organization: organization.clone(),
+        base: base.clone(),
+        name: name.clone(),
+        credential: credential.clone(),
+    };
+    Ok(names.iter().map(origin).collect())
 }
 
 /// A Server serves packages under the collection itself; Services is asked.

@@ -5,3 +5,4 @@ pub mod lookup;
 pub mod name;
 pub mod refusal;
 pub mod service;
+pub mod source;

@@ -63,18 +63,22 @@ impl Organization {
         }
     }
 
-    /// Every host that serves the organization's packages, the one of `base` first. Clients that match by host
-    /// need both families: lock files keep the spelling of the day they were written.
+    /// The packaging bases of the organization other than `base`: the same places in the other host family.
+    #[must_use]
+    pub fn other_bases(&self, base: &Url) -> Vec<Url> {
+        let Some(name) = &self.name else { return Vec::new() };
+        let texts = [
+            format!("https://pkgs.dev.azure.com/{name}/"),
+            format!("https://{}.pkgs.visualstudio.com/", name.to_lowercase()),
+        ];
+        texts.iter().filter_map(|text| Url::parse(text).ok()).filter(|other| other.host() != base.host()).collect()
+    }
+
+    /// Every host that serves the organization's packages, the one of `base` first.
     #[must_use]
     pub fn packaging_hosts(&self, base: &Url) -> Vec<String> {
-        let mut hosts: Vec<String> = base.host_str().map(str::to_owned).into_iter().collect();
-        if let Some(name) = &self.name {
-            hosts.push("pkgs.dev.azure.com".to_owned());
-            hosts.push(format!("{}.pkgs.visualstudio.com", name.to_lowercase()));
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        hosts.retain(|host| seen.insert(host.clone()));
-        hosts
+        let others = self.other_bases(base);
+        std::iter::once(base).chain(&others).filter_map(Url::host_str).map(str::to_owned).collect()
     }
 }
 

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Secret;
-use super::catalogue::{CATALOGUE, Entry, IndexOrder};
+use super::catalogue::{Asked, Entry};
+use super::{IndexOrder};
 use crate::dockerfile::SecretMount;
 use crate::error::hinted;
 
@@ -21,7 +22,7 @@ pub enum MissingSecrets {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Choice {
     /// Ids and entries.
-    pub entries: Vec<(String, Entry)>,
+    pub entries: Vec<(String, Asked)>,
     /// How pip's entries share the feeds.
     pub order: IndexOrder,
     /// What the user should know.
@@ -38,9 +39,9 @@ pub struct Wishes<'a> {
     /// The user's own secrets; they win over the catalogue.
     pub own: &'a [Secret],
     /// `secretIds`: other ids for entries.
-    pub renamed: &'a BTreeMap<String, Entry>,
-    /// How many feeds there are.
-    pub feeds: usize,
+    pub renamed: &'a BTreeMap<String, Asked>,
+    /// How many feeds and service connections there are.
+    pub sources: usize,
     /// `onlyAddExtraIndex`.
     pub only_extra: bool,
     /// `missingSecrets`.
@@ -62,16 +63,18 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
         if own.contains(mount.id.as_str()) {
             continue;
         }
-        let entry = wishes.renamed.get(&mount.id).copied().or_else(|| Entry::of(&mount.id));
-        match entry {
-            Some(_) if wishes.feeds == 0 => missing.push((mount, "set `artifactFeeds`".to_owned())),
-            Some(Entry::IndexUrl) if wishes.only_extra => missing.push((
+        let asked = wishes.renamed.get(&mount.id).cloned().or_else(|| Asked::by(&mount.id));
+        match asked {
+            Some(asked) if wishes.sources == 0 && asked.entry.needs_source() => {
+                missing.push((mount, "set `artifactFeeds`".to_owned()));
+            }
+            Some(Asked { entry: Entry::IndexUrl | Entry::UvIndexUrl, .. }) if wishes.only_extra => missing.push((
                 mount,
                 "leave out `onlyAddExtraIndex`, which makes every feed an extra index, or mount \
                  `PIP_EXTRA_INDEX_URL`"
                     .to_owned(),
             )),
-            Some(entry) => choice.entries.push((mount.id.clone(), entry)),
+            Some(asked) => choice.entries.push((mount.id.clone(), asked)),
             None => missing.push((mount, provide(&mount.id))),
         }
     }
@@ -94,16 +97,18 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
 /// `PipAuthenticate@1` puts the first feed into the index and the others into the extra index. A Dockerfile that
 /// mounts nothing that holds the index would then never see the first feed, so the extra index holds them all.
 fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
-    let holds = |wanted: &[Entry]| choice.entries.iter().find(|(_, entry)| wanted.contains(entry));
-    let extra = holds(&[Entry::ExtraIndexUrl]);
+    let holds = |wanted: &[Entry]| choice.entries.iter().find(|(_, asked)| wanted.contains(&asked.entry));
+    let extra = holds(&[Entry::ExtraIndexUrl, Entry::UvExtraIndexUrl]);
     if wishes.only_extra {
         choice.order = IndexOrder::AllExtra;
-    } else if let (Some((id, _)), None) = (extra, holds(&[Entry::IndexUrl, Entry::PipConf])) {
+    } else if let (Some((id, _)), None) =
+        (extra, holds(&[Entry::IndexUrl, Entry::PipConf, Entry::UvIndexUrl, Entry::UvToml]))
+    {
         choice.order = IndexOrder::AllExtra;
         choice.notices.push(format!(
             "secret `{id}` holds all feeds: the Dockerfile mounts no `PIP_INDEX_URL` that would hold the first one"
         ));
-    } else if let (Some((id, _)), 1) = (extra, wishes.feeds) {
+    } else if let (Some((id, _)), 1) = (extra, wishes.sources) {
         choice.notices.push(format!("secret `{id}` is empty: the only feed is the index"));
     }
 }
@@ -123,8 +128,7 @@ fn describe_missing(missing: &[(&SecretMount, String)]) -> anyhow::Error {
 fn provide(id: &str) -> String {
     format!(
         "add `{id}=VARIABLE` to `secretEnvs` or `{id}=PATH` to `secretFiles`, or, if it is a feed's, \
-         `{id}=CATALOGUE_ID` to `secretIds` (one of {})",
-        CATALOGUE.iter().map(|row| format!("`{}`", row.ids[0])).collect::<Vec<_>>().join(", ")
+         `{id}=CATALOGUE_ID` to `secretIds`, e.g. `{id}=PIP_EXTRA_INDEX_URL`"
     )
 }
 
@@ -145,12 +149,16 @@ mod tests {
         ids.iter().enumerate().map(mount).collect()
     }
 
+    fn asked(entry: Entry) -> Asked {
+        Asked { entry, name: None }
+    }
+
     fn chosen(ids: &[&str], feeds: usize, only_extra: bool) -> anyhow::Result<Choice> {
         choose(&Wishes {
             mounts: &mounts(ids),
             own: &[Secret { id: "mine".to_owned(), value: b"x".to_vec().into() }],
-            renamed: &BTreeMap::from([("my_url".to_owned(), Entry::ExtraIndexUrl)]),
-            feeds,
+            renamed: &BTreeMap::from([("my_url".to_owned(), asked(Entry::ExtraIndexUrl))]),
+            sources: feeds,
             only_extra,
             missing: MissingSecrets::Error,
         })
@@ -178,7 +186,7 @@ mod tests {
     #[test]
     fn an_own_secret_needs_no_entry_and_is_noticed_if_nothing_mounts_it() {
         let choice = chosen(&["netrc"], 1, false).expect("all provided");
-        assert_eq!(choice.entries, [("netrc".to_owned(), Entry::Netrc)]);
+        assert_eq!(choice.entries, [("netrc".to_owned(), asked(Entry::Netrc))]);
         assert_eq!(choice.notices.len(), 1, "{:?}", choice.notices);
     }
 

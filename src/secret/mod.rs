@@ -1,13 +1,33 @@
 //! Secrets under the ids that Dockerfiles mount: those of the catalogue, rendered for one client each, and the
-//! user's own.
+//! user's own. A renderer is pure: sources in, text out.
 
 pub mod catalogue;
 pub mod choice;
-pub mod netrc;
-pub mod pip;
 pub mod user;
 
+mod access;
+mod cargo;
+mod conda;
+mod git;
+mod gradle;
+mod maven;
+mod netrc;
+mod npm;
+mod nuget;
+mod pip;
+mod poetry;
+mod twine;
+mod uv;
+mod yarn;
+
+pub use access::{Access, IndexOrder};
+
+use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+
+use crate::credential::Credential;
+use crate::error::hinted;
+use crate::feed::source::Source;
 
 /// BuildKit takes no larger secret (`session/secrets/secretsprovider/store.go`).
 pub const LARGEST: usize = 500 * 1024;
@@ -26,5 +46,50 @@ impl Secret {
     #[must_use]
     pub fn text(id: &str, value: &SecretString) -> Self {
         Self { id: id.to_owned(), value: value.expose_secret().as_bytes().to_vec().into() }
+    }
+}
+
+/// The only source, for a value that can hold no more than one.
+fn only(sources: &[Source]) -> anyhow::Result<&Source> {
+    match sources {
+        [source] => Ok(source),
+        [] => anyhow::bail!("no source speaks this protocol"),
+        more => Err(hinted(
+            format!(
+                "the value holds one source, but there are {}: {}",
+                more.len(),
+                more.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+            "mount a file that holds several (see `docs/secrets.md`), or leave one source",
+        )),
+    }
+}
+
+/// The source that a part of a variable's name means: letters without regard to case, and every other character than
+/// a letter or digit is the same (`UV_INDEX_MY_FEED_PASSWORD` means the feed `my-feed`).
+fn named<'a>(sources: &'a [Source], name: &str) -> anyhow::Result<&'a Source> {
+    let plain = |text: &str| -> String {
+        text.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    };
+    let mut found = sources.iter().filter(|source| plain(&source.name) == plain(name));
+    let source = found.next().with_context(|| {
+        let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        format!("no source is called `{name}`; there are: {}", known.join(", "))
+    })?;
+    anyhow::ensure!(found.next().is_none(), "several sources are called `{name}`");
+    Ok(source)
+}
+
+/// The only credential of all sources.
+fn one_credential<'a>(credentials: impl Iterator<Item = &'a Credential>) -> anyhow::Result<&'a Credential> {
+    let mut all: Vec<&Credential> = credentials.collect();
+    all.dedup_by(|a, b| a.secret.expose_secret() == b.secret.expose_secret());
+    match all[..] {
+        [credential] => Ok(credential),
+        [] => anyhow::bail!("no source has a credential"),
+        _ => Err(hinted(
+            "the value holds one credential, but the sources have different ones",
+            "mount a file that holds several (see `docs/secrets.md`), or leave one source",
+        )),
     }
 }

@@ -4,38 +4,37 @@ use std::fmt::Write as _;
 
 use percent_encoding::utf8_percent_encode;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
 use crate::agent::mask::URL_COMPONENT;
-use crate::credential::Credential;
+use crate::feed::source::Source;
 
 /// URLs with credentials between spaces, as pip splits `PIP_EXTRA_INDEX_URL`.
-pub fn urls<'a>(urls: impl IntoIterator<Item = &'a Url>, credential: &Credential) -> SecretString {
-    let urls: Vec<String> = urls.into_iter().map(|url| with_credential(url, credential)).collect();
+pub(super) fn urls(sources: &[Source]) -> SecretString {
+    let urls: Vec<String> = sources.iter().map(|source| with_credential(source).expose_secret().to_owned()).collect();
     urls.join(" ").into()
 }
 
 /// A `pip.conf`. pip's parser does not interpolate, so a `%` stands for itself; a URL holds no line break.
-#[must_use]
-pub fn conf(index: Option<&Url>, extra: &[Url], credential: &Credential) -> SecretString {
+pub(super) fn conf(index: Option<&Source>, extra: &[Source]) -> SecretString {
     let mut text = String::from("[global]\n");
     // Writing to a String cannot fail.
-    if let Some(url) = index {
-        let _ = writeln!(text, "index-url = {}", with_credential(url, credential));
+    if let Some(source) = index {
+        let _ = writeln!(text, "index-url = {}", with_credential(source).expose_secret());
     }
     if !extra.is_empty() {
         text.push_str("extra-index-url =\n");
-        for url in extra {
-            let _ = writeln!(text, "    {}", with_credential(url, credential));
+        for source in extra {
+            let _ = writeln!(text, "    {}", with_credential(source).expose_secret());
         }
     }
     text.into()
 }
 
-/// The URL with `user:secret@` before its host, percent-encoded (RFC 3986 section 3.2.1). A [`Url`] would hold the
-/// secret in a type that shows it.
-fn with_credential(url: &Url, credential: &Credential) -> String {
-    let secret = utf8_percent_encode(credential.secret.expose_secret(), URL_COMPONENT);
-    let rest = &url.as_str()[url.scheme().len() + 3..];
-    format!("{}://{}:{secret}@{rest}", url.scheme(), credential.username)
+/// The source's URL with `user:secret@` before its host, percent-encoded (RFC 3986 section 3.2.1). A `Url` would hold
+/// the secret in a type that shows it.
+pub(super) fn with_credential(source: &Source) -> SecretString {
+    let user = utf8_percent_encode(&source.credential.username, URL_COMPONENT);
+    let secret = utf8_percent_encode(source.credential.secret.expose_secret(), URL_COMPONENT);
+    let rest = &source.url.as_str()[source.url.scheme().len() + 3..];
+    format!("{}://{user}:{secret}@{rest}", source.url.scheme()).into()
 }
