@@ -59,7 +59,7 @@ pub struct Feeder {
 
 impl Feeder {
     /// Makes all secrets available.
-    pub fn new(secrets: &[Secret], way: Way, folder: &PrivateFolder) -> anyhow::Result<Self> {
+    pub fn new(secrets: &[&Secret], way: Way, folder: &PrivateFolder) -> anyhow::Result<Self> {
         let held: Vec<(String, Fed)> = secrets
             .iter()
             .enumerate()
@@ -211,6 +211,7 @@ mod tests {
             .iter()
             .map(|id| Secret { id: (*id).to_owned(), value: format!("value of {id}").into_bytes().into() })
             .collect();
+        let secrets: Vec<&Secret> = secrets.iter().collect();
         (Feeder::new(&secrets, way, &folder).expect("fed"), folder)
     }
 

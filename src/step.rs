@@ -175,12 +175,13 @@ impl<'a> Step<'a> {
         let both = async { tokio::try_join!(self.acquire(plan), engine) };
         let (secrets, engine) = self.cancel.unless(both).await?;
         report.feeds = plan.build.iter().flat_map(|build| &build.feeds).map(ToString::to_string).collect();
-        report.secrets = secrets.iter().map(|secret| secret.id.clone()).collect();
+        let own = plan.build.iter().flat_map(|build| &build.own);
+        report.secrets = secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
         report.stages.push(("Sign in", started.elapsed()));
         Ok((secrets, engine))
     }
 
-    /// The secrets of the build: the catalogue's, for which the feeds are looked up, and the user's own.
+    /// The catalogue's secrets, for which the feeds are looked up.
     async fn acquire(&self, plan: &Plan) -> anyhow::Result<Vec<Secret>> {
         let Some(build) = plan.build.as_ref().filter(|build| !build.feeds.is_empty()) else {
             return Ok(Vec::new());

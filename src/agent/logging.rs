@@ -43,9 +43,6 @@ impl Display for LoggingCommand<'_> {
             Self::Error(text) => write!(f, "##vso[task.logissue type=error;]{}", data(text)),
             Self::Warning(text) => write!(f, "##vso[task.logissue type=warning;]{}", data(text)),
             Self::UploadSummary(path) => write!(f, "##vso[task.uploadsummary]{}", data(path)),
-            Self::Progress(percent, text) => {
-                write!(f, "##vso[task.setprogress value={percent};]{}", data(text))
-            }
             Self::Complete(result) => write!(f, "##vso[task.complete result={result:?};]"),
         }
     }

@@ -51,7 +51,7 @@ struct Outcome {
 }
 
 impl Workshop<'_> {
-    /// Builds with these secrets. If the client cannot open our descriptors, it is called again with private files.
+    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again with private files.
     pub async fn build(
         &self,
         plan: &BuildPlan,
@@ -59,14 +59,15 @@ impl Workshop<'_> {
         console: &Arc<Console>,
         cancel: &Cancel,
     ) -> anyhow::Result<Built> {
-        let mut feeder = Feeder::new(secrets, Way::PREFERRED, self.folder)?;
+        let secrets: Vec<&Secret> = secrets.iter().chain(&plan.own).collect();
+        let mut feeder = Feeder::new(&secrets, Way::PREFERRED, self.folder)?;
         let mut outcome = self.call(plan, &feeder, console, cancel).await?;
         if outcome.unreachable {
             console.warning(
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
-            feeder = Feeder::new(secrets, Way::Files, self.folder)?;
+            feeder = Feeder::new(&secrets, Way::Files, self.folder)?;
             outcome = self.call(plan, &feeder, console, cancel).await?;
         }
         drop(feeder);
