@@ -11,8 +11,8 @@ use crate::feed::name::FeedName;
 use crate::registry::config::Login;
 use crate::registry::push::Destination;
 use crate::registry::reference::{Repository, Tag, server_address};
-use crate::secret::Secret;
 use crate::secret::IndexOrder;
+use crate::secret::Secret;
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::{self, Wishes};
 

@@ -183,7 +183,7 @@ impl<'a> Step<'a> {
 
     /// The catalogue's secrets, for which the feeds are looked up.
     async fn acquire(&self, plan: &Plan) -> anyhow::Result<Vec<Secret>> {
-        let Some(build) = plan.build.as_ref().filter(|build| !build.feeds.is_empty()) else {
+        let Some(build) = plan.build.as_ref().filter(|build| !build.entries.is_empty()) else {
             return Ok(Vec::new());
         };
         let system = SystemConnection::from_env(self.env)?;
@@ -191,10 +191,15 @@ impl<'a> Step<'a> {
             self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
         let secure = system.collection.scheme() == "https";
         let client = http::client(&self.network, secure, &[], Duration::from_secs(timeout))?;
-        let feeds = lookup::look_up(&client, &system, &build.feeds).await?;
-        let credential = Credential::job(&system.token);
-        let access = Access { feeds: &feeds, credential: &credential, order: build.order };
-        Ok(build.entries.iter().map(|(id, entry)| Secret::text(id, &access.render(*entry))).collect())
+        let job = Credential::token(system.token.clone(), None);
+        let origins = lookup::look_up(&client, &system, &build.feeds, &job).await?;
+        let access = Access {
+            origins: &origins,
+            order: build.order,
+            scopes: &[],
+            job: Some((&system.collection, &job)),
+        };
+        build.entries.iter().map(|(id, asked)| Ok(Secret::text(id, &access.render(id, asked)?))).collect()
     }
 
     /// Builds; for `command: push`, finds what an earlier step built.

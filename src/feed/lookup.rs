@@ -51,6 +51,9 @@ pub async fn look_up(
     names: &[FeedName],
     credential: &Credential,
 ) -> anyhow::Result<Vec<Origin>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
     let organization = Organization::of(&system.collection);
     let list_url = organization
         .feeds_base()

@@ -71,7 +71,11 @@ impl Organization {
             format!("https://pkgs.dev.azure.com/{name}/"),
             format!("https://{}.pkgs.visualstudio.com/", name.to_lowercase()),
         ];
-        texts.iter().filter_map(|text| Url::parse(text).ok()).filter(|other| other.host() != base.host()).collect()
+        texts
+            .iter()
+            .filter_map(|text| Url::parse(text).ok())
+            .filter(|other| other.host() != base.host())
+            .collect()
     }
 
     /// Every host that serves the organization's packages, the one of `base` first.

@@ -6,7 +6,8 @@ use url::Url;
 
 use super::catalogue::{Asked, Entry};
 use super::{
-    cargo, conda, git, gradle, maven, named, netrc, npm, nuget, one_credential, only, pip, poetry, twine, uv, yarn,
+    cargo, conda, git, gradle, maven, named, netrc, npm, nuget, one_credential, only, pip, poetry, twine, uv,
+    yarn,
 };
 use crate::credential::Credential;
 use crate::feed::index::Protocol;
@@ -94,7 +95,10 @@ impl Access<'_> {
     /// The sources for a protocol; none is an error, since a client would find nothing in an empty file.
     fn sources(&self, protocol: Protocol) -> anyhow::Result<Vec<Source>> {
         let sources = self.all(protocol);
-        anyhow::ensure!(!sources.is_empty(), "neither a feed nor a service connection serves {protocol:?} packages");
+        anyhow::ensure!(
+            !sources.is_empty(),
+            "neither a feed nor a service connection serves {protocol:?} packages"
+        );
         Ok(sources)
     }
 
@@ -111,7 +115,10 @@ impl Access<'_> {
     }
 
     fn extra(&self) -> Vec<Source> {
-        self.all(Protocol::PyPi).into_iter().skip(usize::from(self.order == IndexOrder::FirstIsIndex)).collect()
+        self.all(Protocol::PyPi)
+            .into_iter()
+            .skip(usize::from(self.order == IndexOrder::FirstIsIndex))
+            .collect()
     }
 
     fn feed_credentials(&self) -> impl Iterator<Item = &Credential> {
@@ -121,4 +128,63 @@ impl Access<'_> {
 
 fn secret(credential: &Credential) -> SecretString {
     credential.secret.expose_secret().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::name::FeedName;
+    use crate::feed::service::Organization;
+
+    fn render(feeds: &str, order: IndexOrder, id: &str) -> String {
+        let collection = Url::parse("https://dev.azure.com/contoso/").expect("a URL");
+        let credential = Credential::token(SecretString::from("to/ken"), None);
+        let origins: Vec<Origin> = FeedName::parse_list(feeds)
+            .expect("names")
+            .into_iter()
+            .map(|name| Origin::Feed {
+                organization: Organization::of(&collection),
+                base: Url::parse("https://pkgs.dev.azure.com/contoso/").expect("a URL"),
+                name,
+                credential: credential.clone(),
+            })
+            .collect();
+        let access = Access { origins: &origins, order, scopes: &[], job: Some((&collection, &credential)) };
+        let asked = Asked::by(id).expect("it is in the catalogue");
+        access.render(id, &asked).expect("it can be rendered").expose_secret().to_owned()
+    }
+
+    const A: &str = "https://build:to%2Fken@pkgs.dev.azure.com/contoso/_packaging/a/pypi/simple/";
+    const B: &str = "https://build:to%2Fken@pkgs.dev.azure.com/contoso/p/_packaging/b/pypi/simple/";
+
+    #[test]
+    fn feeds_are_shared_out_and_rendered_whole() {
+        use IndexOrder::{AllExtra, FirstIsIndex};
+        let table = [
+            ("a,p/b", FirstIsIndex, "PIP_INDEX_URL", A.to_owned()),
+            ("a,p/b", FirstIsIndex, "UV_DEFAULT_INDEX", A.to_owned()),
+            ("a,p/b", FirstIsIndex, "PIP_EXTRA_INDEX_URL", B.to_owned()),
+            ("a,p/b", AllExtra, "PIP_EXTRA_INDEX_URL", format!("{A} {B}")),
+            ("a", FirstIsIndex, "PIP_EXTRA_INDEX_URL", String::new()),
+            (
+                "a,p/b",
+                FirstIsIndex,
+                "pip.conf",
+                format!("[global]\nindex-url = {A}\nextra-index-url =\n    {B}\n"),
+            ),
+            ("a", FirstIsIndex, "pip.conf", format!("[global]\nindex-url = {A}\n")),
+            (
+                "a",
+                FirstIsIndex,
+                "netrc",
+                "machine pkgs.dev.azure.com login build password to/ken\n\
+                 machine contoso.pkgs.visualstudio.com login build password to/ken\n"
+                    .to_owned(),
+            ),
+            ("a", AllExtra, "FEED_TOKEN", "to/ken".to_owned()),
+        ];
+        for (feeds, order, id, expected) in table {
+            assert_eq!(render(feeds, order, id), expected, "{id} of {feeds} in {order:?}");
+        }
+    }
 }

@@ -66,12 +66,7 @@ pub struct Row {
     pub holds: &'static str,
 }
 
-const fn row(
-    entry: Entry,
-    client: &'static str,
-    ids: &'static [&'static str],
-    holds: &'static str,
-) -> Row {
+const fn row(entry: Entry, client: &'static str, ids: &'static [&'static str], holds: &'static str) -> Row {
     Row { entry, ids, client, holds }
 }
 
@@ -100,7 +95,12 @@ pub const CATALOGUE: &[Row] = &[
     row(Entry::UvExtraIndexUrl, "uv", &["UV_INDEX", "UV_EXTRA_INDEX_URL"], "as `PIP_EXTRA_INDEX_URL`"),
     row(Entry::UvUsername, "uv", &["UV_INDEX_<NAME>_USERNAME"], "the user name of the feed NAME"),
     row(Entry::UvPassword, "uv", &["UV_INDEX_<NAME>_PASSWORD"], "the password of the feed NAME"),
-    row(Entry::UvToml, "uv", &["uv.toml"], "a uv configuration file with all feeds as `[[index]]`, with credentials"),
+    row(
+        Entry::UvToml,
+        "uv",
+        &["uv.toml"],
+        "a uv configuration file with all feeds as `[[index]]`, with credentials",
+    ),
     row(
         Entry::PoetryUsername,
         "Poetry",
@@ -149,12 +149,7 @@ pub const CATALOGUE: &[Row] = &[
         &["VSS_NUGET_URI_PREFIXES"],
         "the URL prefixes for which `VSS_NUGET_ACCESSTOKEN` counts",
     ),
-    row(
-        Entry::NuGetToken,
-        "NuGet credential provider",
-        &["VSS_NUGET_ACCESSTOKEN"],
-        "the feeds' only token",
-    ),
+    row(Entry::NuGetToken, "NuGet credential provider", &["VSS_NUGET_ACCESSTOKEN"], "the feeds' only token"),
     row(
         Entry::MavenSettings,
         "Maven",
@@ -206,12 +201,7 @@ pub const CATALOGUE: &[Row] = &[
     ),
     row(Entry::Condarc, "conda", &["condarc"], "a `.condarc` with all feeds as channels, with credentials"),
     row(Entry::CondaToken, "conda", &["ARTIFACTS_CONDA_TOKEN"], "the feeds' only token"),
-    row(
-        Entry::Netrc,
-        "pip, uv, curl, git, conda",
-        &["netrc"],
-        "a netrc with the hosts that serve the feeds",
-    ),
+    row(Entry::Netrc, "pip, uv, curl, git, conda", &["netrc"], "a netrc with the hosts that serve the feeds"),
     row(
         Entry::GitConfig,
         "git",
@@ -219,12 +209,7 @@ pub const CATALOGUE: &[Row] = &[
         "a git configuration that sends the job access token to the repositories of the organization",
     ),
     row(Entry::FeedToken, "any", &["FEED_TOKEN"], "the bare token"),
-    row(
-        Entry::SystemToken,
-        "any",
-        &["SYSTEM_ACCESSTOKEN"],
-        "the job access token itself",
-    ),
+    row(Entry::SystemToken, "any", &["SYSTEM_ACCESSTOKEN"], "the job access token itself"),
 ];
 
 /// An id, understood.
@@ -242,16 +227,16 @@ impl Asked {
     pub fn by(id: &str) -> Option<Self> {
         let id = normalise(id);
         CATALOGUE.iter().find_map(|row| {
-            row.ids.iter().find_map(|known| matched(&normalise(known), &id)).map(|name| Self { entry: row.entry, name })
+            let name = row.ids.iter().find_map(|known| name_in(&normalise(known), &id))?;
+            Some(Self { entry: row.entry, name: (!name.is_empty()).then(|| name.to_owned()) })
         })
     }
 }
 
-/// `Some(name)` if `id` is `known`; the name is what stands for `<name>` in it.
-fn matched(known: &str, id: &str) -> Option<Option<String>> {
-    let Some((prefix, suffix)) = known.split_once("<name>") else { return (known == id).then_some(None) };
-    let name = id.strip_prefix(prefix)?.strip_suffix(suffix)?;
-    (!name.is_empty()).then(|| Some(name.to_owned()))
+/// What stands for `<name>` in an id that is like `known`; nothing if `known` has no name in it.
+fn name_in<'a>(known: &str, id: &'a str) -> Option<&'a str> {
+    let Some((prefix, suffix)) = known.split_once("<name>") else { return (known == id).then_some("") };
+    id.strip_prefix(prefix)?.strip_suffix(suffix).filter(|name| !name.is_empty())
 }
 
 fn normalise(id: &str) -> String {

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Secret;
 use super::catalogue::{Asked, Entry};
-use super::{IndexOrder};
+use super::{IndexOrder, Secret};
+
 use crate::dockerfile::SecretMount;
 use crate::error::hinted;
 
@@ -68,12 +68,13 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
             Some(asked) if wishes.sources == 0 && asked.entry.needs_source() => {
                 missing.push((mount, "set `artifactFeeds`".to_owned()));
             }
-            Some(Asked { entry: Entry::IndexUrl | Entry::UvIndexUrl, .. }) if wishes.only_extra => missing.push((
-                mount,
-                "leave out `onlyAddExtraIndex`, which makes every feed an extra index, or mount \
+            Some(Asked { entry: Entry::IndexUrl | Entry::UvIndexUrl, .. }) if wishes.only_extra => missing
+                .push((
+                    mount,
+                    "leave out `onlyAddExtraIndex`, which makes every feed an extra index, or mount \
                  `PIP_EXTRA_INDEX_URL`"
-                    .to_owned(),
-            )),
+                        .to_owned(),
+                )),
             Some(asked) => choice.entries.push((mount.id.clone(), asked)),
             None => missing.push((mount, provide(&mount.id))),
         }

@@ -10,7 +10,8 @@ use crate::feed::source::Source;
 
 /// URLs with credentials between spaces, as pip splits `PIP_EXTRA_INDEX_URL`.
 pub(super) fn urls(sources: &[Source]) -> SecretString {
-    let urls: Vec<String> = sources.iter().map(|source| with_credential(source).expose_secret().to_owned()).collect();
+    let urls: Vec<String> =
+        sources.iter().map(|source| with_credential(source).expose_secret().to_owned()).collect();
     urls.join(" ").into()
 }
 

@@ -4,6 +4,9 @@ use secrecy::SecretString;
 
 use crate::feed::source::Source;
 
-pub(super) fn yarnrc(_sources: &[Source], _scopes: &[(String, Option<String>)]) -> anyhow::Result<SecretString> {
+pub(super) fn yarnrc(
+    _sources: &[Source],
+    _scopes: &[(String, Option<String>)],
+) -> anyhow::Result<SecretString> {
     anyhow::bail!("not rendered yet")
 }
