@@ -1,6 +1,7 @@
 //! The Azure Pipelines side: what the agent lays into the environment and what it reads from our output.
 
 pub mod arguments;
+pub mod connection;
 pub mod endpoint;
 pub mod env;
 pub mod inputs;

@@ -1,6 +1,7 @@
 //! Azure Artifacts feeds: their names, where they are served, and what a refusal means.
 
 pub mod index;
+pub mod location;
 pub mod lookup;
 pub mod name;
 pub mod refusal;

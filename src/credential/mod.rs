@@ -1,6 +1,9 @@
 //! What opens a package source. Azure Artifacts takes a token as the password of HTTP Basic with any user name, and
 //! takes a JWT (the job access token, an Entra or a session token) also as Bearer.
 
+pub mod federation;
+pub mod session;
+
 use std::time::SystemTime;
 
 use secrecy::SecretString;
