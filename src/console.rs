@@ -95,6 +95,12 @@ impl Console {
     }
 }
 
+impl std::fmt::Debug for Console {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Console")
+    }
+}
+
 /// A line of a command that is no step of a pipeline, e.g. the answer of the credential helper.
 pub fn print(line: &str) {
     write_line(line);

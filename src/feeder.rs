@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::csv;
-use crate::private::PrivateFolder;
+use crate::private::{self, PrivateFolder};
 use crate::secret::Secret;
 
 /// By which way secrets are fed.
@@ -69,7 +69,9 @@ impl Feeder {
                 Ok((secret.id.clone(), fed))
             })
             .collect::<anyhow::Result<_>>()?;
-        let stdin = (way == Way::Descriptors && !held.is_empty()).then_some(0);
+        // The standard input cannot be replaced, so it holds what never has to be.
+        let lasting = secrets.iter().position(|secret| secret.lasting);
+        let stdin = lasting.filter(|_| way == Way::Descriptors);
         Ok(Self { held, stdin })
     }
 
@@ -91,6 +93,16 @@ impl Feeder {
         }
     }
 
+    /// Puts `secret` in the place of the one with its id. A client that opens it from now on gets the new content whole;
+    /// one that has it open keeps the old.
+    pub fn replace(&self, secret: &Secret) -> anyhow::Result<()> {
+        let fed = self.held.iter().find(|(id, _)| *id == secret.id).map(|(_, fed)| fed);
+        let fed = fed.with_context(|| format!("secret `{}` is not fed", secret.id))?;
+        fed.0
+            .replace(secret.value.expose_secret())
+            .with_context(|| format!("cannot renew secret `{}`", secret.id))
+    }
+
     /// Whether a line that the client printed says that it could not open one of our descriptors: it runs as another
     /// user, or in a sandbox with a `/proc` of its own.
     #[must_use]
@@ -109,8 +121,16 @@ fn path_text(path: &Path) -> String {
     path.display().to_string().to_lowercase()
 }
 
+/// A new file in the place of the old: whoever opens it gets one or the other, whole.
+fn replace_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let fresh = path.with_extension("new");
+    private::write(&fresh, content).with_context(|| format!("cannot write `{}`", fresh.display()))?;
+    std::fs::rename(&fresh, path).with_context(|| format!("cannot replace `{}`", path.display()))
+}
+
 #[cfg(target_os = "linux")]
 mod platform {
+    use std::cell::RefCell;
     use std::io::{self, Write as _};
     use std::os::fd::{AsRawFd as _, OwnedFd};
     use std::path::PathBuf;
@@ -118,13 +138,14 @@ mod platform {
 
     use anyhow::Context as _;
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use rustix::io::{DupFlags, dup3};
 
     use super::Way;
     use crate::private::PrivateFolder;
 
     #[derive(Debug)]
     pub(super) enum Holder {
-        Descriptor(OwnedFd),
+        Descriptor(RefCell<OwnedFd>),
         File(PathBuf),
     }
 
@@ -136,9 +157,9 @@ mod platform {
     ) -> anyhow::Result<Holder> {
         match way {
             Way::Files => folder.write(name, content).map(Holder::File),
-            Way::Descriptors => {
-                memory(name, content).context("cannot hold it in memory").map(Holder::Descriptor)
-            }
+            Way::Descriptors => memory(name, content)
+                .context("cannot hold it in memory")
+                .map(|fd| Holder::Descriptor(fd.into())),
         }
     }
 
@@ -153,8 +174,22 @@ mod platform {
     impl Holder {
         pub(super) fn path(&self) -> PathBuf {
             match self {
-                Self::Descriptor(fd) => format!("/proc/{}/fd/{}", std::process::id(), fd.as_raw_fd()).into(),
+                Self::Descriptor(fd) => {
+                    format!("/proc/{}/fd/{}", std::process::id(), fd.borrow().as_raw_fd()).into()
+                }
                 Self::File(path) => path.clone(),
+            }
+        }
+
+        /// In one instant: `dup3` closes the old descriptor and gives its number to the new one.
+        pub(super) fn replace(&self, content: &[u8]) -> anyhow::Result<()> {
+            match self {
+                Self::Descriptor(fd) => {
+                    let fresh = memory("renewed", content)?;
+                    dup3(fresh, &mut fd.borrow_mut(), DupFlags::CLOEXEC)?;
+                    Ok(())
+                }
+                Self::File(path) => super::replace_file(path, content),
             }
         }
 
@@ -164,7 +199,7 @@ mod platform {
 
         pub(super) fn as_stdin(&self) -> io::Result<Stdio> {
             match self {
-                Self::Descriptor(fd) => Ok(fd.try_clone()?.into()),
+                Self::Descriptor(fd) => Ok(fd.borrow().try_clone()?.into()),
                 Self::File(_) => Ok(Stdio::null()),
             }
         }
@@ -191,6 +226,10 @@ mod platform {
             self.0.clone()
         }
 
+        pub(super) fn replace(&self, content: &[u8]) -> anyhow::Result<()> {
+            super::replace_file(&self.0, content)
+        }
+
         pub(super) fn is_descriptor(&self) -> bool {
             false
         }
@@ -205,12 +244,13 @@ mod platform {
 mod tests {
     use super::*;
 
+    fn secret(id: &str, value: &str) -> Secret {
+        Secret::text(id, &value.into())
+    }
+
     fn feeder(ids: &[&str], way: Way) -> (Feeder, PrivateFolder) {
         let folder = PrivateFolder::create(&crate::agent::env::Env::default()).expect("temp is writable");
-        let secrets: Vec<Secret> = ids
-            .iter()
-            .map(|id| Secret { id: (*id).to_owned(), value: format!("value of {id}").into_bytes().into() })
-            .collect();
+        let secrets: Vec<Secret> = ids.iter().map(|id| secret(id, &format!("value of {id}"))).collect();
         let secrets: Vec<&Secret> = secrets.iter().collect();
         (Feeder::new(&secrets, way, &folder).expect("fed"), folder)
     }
@@ -242,6 +282,28 @@ mod tests {
             feeder.is_unreachable(&format!("ERROR: failed to stat {}: permission denied", path.display()))
         );
         assert!(!feeder.is_unreachable("ERROR: failed to stat /etc/x: permission denied"));
+    }
+
+    #[test]
+    fn a_renewed_secret_is_whole_at_the_same_path() {
+        for way in [Way::Descriptors, Way::Files] {
+            let (feeder, _folder) = feeder(&["a", "b"], way);
+            let path = feeder.held[1].1.path();
+            feeder.replace(&secret("b", "renewed, and longer than before")).expect("replaced");
+            assert_eq!(
+                std::fs::read_to_string(&path).expect("readable by us"),
+                "renewed, and longer than before"
+            );
+            assert_eq!(feeder.held[1].1.path(), path);
+        }
+    }
+
+    #[test]
+    fn what_may_be_renewed_is_not_given_to_stdin() {
+        let folder = PrivateFolder::create(&crate::agent::env::Env::default()).expect("temp is writable");
+        let (short, long) = (Secret { lasting: false, ..secret("short", "x") }, secret("long", "y"));
+        let feeder = Feeder::new(&[&short, &long], Way::Descriptors, &folder).expect("fed");
+        assert_eq!(feeder.stdin, Some(1));
     }
 
     #[test]

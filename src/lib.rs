@@ -1,6 +1,7 @@
 //! One step from private feeds to a pushed image: signs in to Azure Artifacts feeds, builds with BuildKit and
 //! pushes, so that no credential can be found anywhere but inside the `RUN` that mounts it.
 
+pub mod acquire;
 pub mod agent;
 pub mod buildx;
 pub mod cancel;

@@ -44,7 +44,7 @@ impl PrivateFolder {
     /// Writes a file that only we can read, in it.
     pub fn write(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
-        write_private(&path, content).map_err(|error| {
+        write(&path, content).map_err(|error| {
             anyhow::Error::new(error).context(hint_context(
                 format!("cannot write `{}`", path.display()),
                 "free some disk space in the agent's temp folder (`Agent.TempDirectory`)",
@@ -61,7 +61,8 @@ impl Drop for PrivateFolder {
     }
 }
 
-fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes a new file that only we can read.
+pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

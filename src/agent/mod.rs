@@ -8,3 +8,4 @@ pub mod inputs;
 pub mod logging;
 pub mod mask;
 pub mod network;
+pub mod sources;

@@ -157,7 +157,7 @@ mod tests {
     fn chosen(ids: &[&str], feeds: usize, only_extra: bool) -> anyhow::Result<Choice> {
         choose(&Wishes {
             mounts: &mounts(ids),
-            own: &[Secret { id: "mine".to_owned(), value: b"x".to_vec().into() }],
+            own: &[Secret { id: "mine".to_owned(), value: b"x".to_vec().into(), lasting: true }],
             renamed: &BTreeMap::from([("my_url".to_owned(), asked(Entry::ExtraIndexUrl))]),
             sources: feeds,
             only_extra,

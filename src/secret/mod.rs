@@ -39,13 +39,15 @@ pub struct Secret {
     pub id: String,
     /// The content.
     pub value: SecretSlice<u8>,
+    /// Whether it stays good however long the build takes; another may be replaced while the build runs.
+    pub lasting: bool,
 }
 
 impl Secret {
     /// A secret that is text.
     #[must_use]
     pub fn text(id: &str, value: &SecretString) -> Self {
-        Self { id: id.to_owned(), value: value.expose_secret().as_bytes().to_vec().into() }
+        Self { id: id.to_owned(), value: value.expose_secret().as_bytes().to_vec().into(), lasting: true }
     }
 }
 

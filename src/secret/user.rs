@@ -143,7 +143,7 @@ impl UserSecret {
                 "pass what is not secret in it by the build context or a build context of its own",
             ));
         }
-        Ok((size > 0).then(|| Secret { id: self.id.clone(), value }))
+        Ok((size > 0).then(|| Secret { id: self.id.clone(), value, lasting: true }))
     }
 
     /// Like [`UserSecret::find`], but a secret without content is an error.

@@ -1,0 +1,191 @@
+//! Acquires what opens each source and renders the secrets that the build mounts; again, if one ends before the build.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use reqwest::Client;
+use url::Url;
+
+use crate::agent::endpoint::SystemConnection;
+use crate::agent::env::Env;
+use crate::agent::sources::{FeedToken, SourceInputs};
+use crate::console::Console;
+use crate::credential::{Credential, USERNAME, federation, session};
+use crate::error::hinted;
+use crate::feed::index::Protocol;
+use crate::feed::lookup;
+use crate::feed::service::Organization;
+use crate::feed::source::Origin;
+use crate::secret::catalogue::Asked;
+use crate::secret::{Access, IndexOrder, Secret};
+
+/// How long before its end a credential is renewed, at most; a shorter one is renewed at half its life.
+const MARGIN: Duration = Duration::from_mins(5);
+
+/// Everything that acquiring depends on.
+#[derive(Debug)]
+pub struct Acquirer<'a> {
+    /// The agent's environment.
+    pub env: &'a Env,
+    /// Where tokens are masked and notices go.
+    pub console: &'a Console,
+    /// The HTTP client.
+    pub client: Client,
+    /// The job's organization and token.
+    pub system: SystemConnection,
+    /// Feeds and service connections.
+    pub sources: &'a SourceInputs,
+    /// The ids to render.
+    pub entries: &'a [(String, Asked)],
+    /// How pip's and uv's entries share the feeds.
+    pub order: IndexOrder,
+}
+
+/// Secrets, ready to be fed.
+#[derive(Debug)]
+pub struct Acquired {
+    /// The secrets.
+    pub secrets: Vec<Secret>,
+    /// Which tokens they hold, for people.
+    pub tokens: Vec<&'static str>,
+    /// When to acquire them again, if one of them ends.
+    pub renewal: Option<SystemTime>,
+}
+
+impl Acquirer<'_> {
+    /// Looks up the feeds, gets a credential for each source, and renders each entry.
+    pub async fn acquire(&self) -> anyhow::Result<Acquired> {
+        let job = Credential::token(self.system.token.clone(), None);
+        let mut tokens = Vec::new();
+        let (mut origins, federated) = tokio::try_join!(
+            lookup::look_up(&self.client, &self.system, &self.sources.feeds, &job),
+            self.federate(&job)
+        )?;
+        if !origins.is_empty() {
+            tokens.push(self.shorten_job_token(&mut origins, &job).await?);
+        }
+        for (origin, token) in federated {
+            origins.push(origin);
+            tokens.push(token);
+        }
+        origins.extend(self.sources.connections.iter().cloned());
+        tokens.sort_unstable();
+        tokens.dedup();
+        let access = Access {
+            origins: &origins,
+            order: self.order,
+            scopes: &self.sources.scopes,
+            job: Some((&self.system.collection, &job)),
+        };
+        let end = origins.iter().filter_map(|origin| origin.credential().expires).min();
+        let render = |(id, asked): &(String, Asked)| {
+            Ok(Secret { lasting: end.is_none(), ..Secret::text(id, &access.render(id, asked)?) })
+        };
+        let secrets = self.entries.iter().map(render).collect::<anyhow::Result<_>>()?;
+        Ok(Acquired { secrets, tokens, renewal: end.map(|end| renewal(SystemTime::now(), end)) })
+    }
+
+    /// The feeds by URL, each with its credential and that token's name.
+    async fn federate(&self, job: &Credential) -> anyhow::Result<Vec<(Origin, &'static str)>> {
+        let mut origins: Vec<(Origin, &'static str)> = Vec::new();
+        let mut known: Vec<(Url, Credential, &'static str)> = Vec::new();
+        for location in &self.sources.locations {
+            if !known.iter().any(|(base, ..)| *base == location.base) {
+                let (credential, token) = self.credential_for(&location.url, job).await?;
+                known.push((location.base.clone(), credential, token));
+            }
+            let found = known.iter().find(|(base, ..)| *base == location.base);
+            let (_, credential, token) = found.context("it was put there above")?;
+            let origin = Origin::Feed {
+                organization: location.organization.clone(),
+                base: location.base.clone(),
+                name: location.name.clone(),
+                credential: credential.clone(),
+            };
+            origins.push((origin, *token));
+        }
+        Ok(origins)
+    }
+
+    async fn credential_for(
+        &self,
+        feed: &Url,
+        job: &Credential,
+    ) -> anyhow::Result<(Credential, &'static str)> {
+        let Some(connection) = &self.sources.federated else {
+            if Organization::of(&self.system.collection).owns(feed) {
+                return Ok((job.clone(), "job access token"));
+            }
+            return Err(hinted(
+                format!(
+                    "input `feedUrl`: `{feed}` is of another organization, where the job access token is not sent"
+                ),
+                "set `workloadIdentityServiceConnection` to a service connection whose application is a user of that \
+                 organization",
+            ));
+        };
+        let entra = federation::exchange(&self.client, self.env, &self.system, connection, feed).await?;
+        self.console.mask(&entra.secret, &[USERNAME]);
+        if self.sources.token == FeedToken::Job {
+            return Ok((entra, "Entra token"));
+        }
+        let until = session::end_of_job(&self.system.token, SystemTime::now());
+        match session::exchange(&self.client, feed, &entra, until).await {
+            Ok(session) => {
+                self.console.mask(&session.secret, &[USERNAME]);
+                Ok((session, "session token"))
+            }
+            Err(error) if self.sources.token == FeedToken::Session => {
+                Err(error.context("input `feedToken`: there is no session token"))
+            }
+            Err(error) => {
+                self.console.notice(&format!("the Entra token is used as it is: {error:#}"));
+                Ok((entra, "Entra token"))
+            }
+        }
+    }
+
+    /// With `feedToken: session`, a session token in the place of the job access token.
+    async fn shorten_job_token(
+        &self,
+        origins: &mut [Origin],
+        job: &Credential,
+    ) -> anyhow::Result<&'static str> {
+        if self.sources.token != FeedToken::Session {
+            return Ok("job access token");
+        }
+        let feed = origins[0].source(Protocol::PyPi).context("a feed speaks every protocol")?.url;
+        let until = session::end_of_job(&self.system.token, SystemTime::now());
+        let session = session::exchange(&self.client, &feed, job, until)
+            .await
+            .context("input `feedToken`: there is no session token for the job")?;
+        self.console.mask(&session.secret, &[USERNAME]);
+        for origin in origins {
+            if let Origin::Feed { credential, .. } = origin {
+                *credential = session.clone();
+            }
+        }
+        Ok("session token")
+    }
+}
+
+/// When to renew a credential that ends at `end`.
+fn renewal(now: SystemTime, end: SystemTime) -> SystemTime {
+    let left = end.duration_since(now).unwrap_or_default();
+    now + left.saturating_sub(MARGIN).max(left / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_is_renewed_in_time() {
+        let now = SystemTime::UNIX_EPOCH;
+        let after = |left: u64| {
+            let renewed = renewal(now, now + Duration::from_secs(left));
+            renewed.duration_since(now).expect("not before now").as_secs()
+        };
+        assert_eq!((after(3600), after(400), after(4), after(0)), (3300, 200, 2, 0));
+    }
+}
