@@ -51,7 +51,8 @@ struct Outcome {
 }
 
 impl Workshop<'_> {
-    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again with private files.
+    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again
+    /// with private files.
     pub async fn build(
         &self,
         plan: &BuildPlan,
@@ -101,13 +102,10 @@ impl Workshop<'_> {
         };
         let args = call.args();
         if let Some(flag) = args.iter().find(|arg| console.redactor().leaks(arg.as_bytes())) {
-            let name = flag.split_once('=').map_or(flag.as_str(), |(name, _)| name);
-            return Err(hinted(
-                format!(
-                    "a secret of this step is in the value of `{name}`, where every user of the agent and the image's history would show it"
-                ),
-                "mount it in the Dockerfile (`RUN --mount=type=secret,id=…`) and give it by `secrets` or `secretEnvs`",
-            ));
+            return Err(exposed(&format!(
+                "`{}`",
+                flag.split_once('=').map_or(flag.as_str(), |(name, _)| name)
+            )));
         }
         let process = Process {
             program: self.client.program().to_owned(),
@@ -156,6 +154,18 @@ impl Workshop<'_> {
             }
         }
     }
+}
+
+/// The error for an argument of the client that holds a secret.
+#[must_use]
+pub fn exposed(argument: &str) -> anyhow::Error {
+    hinted(
+        format!(
+            "{argument} holds a secret of this step; everybody who has the image, or an account on the agent, could \
+             read it"
+        ),
+        "mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` or `secretEnvs`",
+    )
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
