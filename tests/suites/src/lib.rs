@@ -6,7 +6,9 @@
 
 #![expect(clippy::missing_panics_doc, reason = "for tests: a panic is how everything here fails")]
 
+pub mod canary;
 mod gate;
+pub mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -101,9 +103,20 @@ impl World {
     /// A world around a service.
     #[must_use]
     pub fn with_sandbox(store: Store, sandbox: Sandbox) -> Self {
+        Self::around(store, sandbox, TOKEN, PASSWORD)
+    }
+
+    /// A world like [`World::new`] with a token and a registry's password that no other world has.
+    #[must_use]
+    pub fn with_secrets(store: Store, token: &str, password: &str) -> Self {
+        let sandbox = Sandbox::builder().token(token).feed(Feed::org("my-private-pypi")).start();
+        Self::around(store, sandbox, token, password)
+    }
+
+    fn around(store: Store, sandbox: Sandbox, token: &str, password: &str) -> Self {
         let binary = variable("FEEDBUILD_TEST_REGISTRY_BIN");
-        let registry = Registry::start(Path::new(&binary), "ci", PASSWORD);
-        let job = Job::new(&sandbox.collection_url(), TOKEN).expect("a job");
+        let registry = Registry::start(Path::new(&binary), "ci", password);
+        let job = Job::new(&sandbox.collection_url(), token).expect("a job");
         job.add_endpoint(Endpoint {
             id: REGISTRY_ID.into(),
             url: "https://hub.example/".into(),
@@ -111,7 +124,7 @@ impl World {
             parameters: [
                 ("registry", format!("http://{}", registry.host()).as_str()),
                 ("username", "ci"),
-                ("password", PASSWORD),
+                ("password", password),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
