@@ -226,7 +226,7 @@ impl<'a> Step<'a> {
             engine,
             client: &docker.client,
             builder: &docker.target.context,
-            env: session.env.clone(),
+            session: &session,
             folder: &self.folder,
         };
         self.console.group("Build");
