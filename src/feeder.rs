@@ -50,16 +50,39 @@ impl Fed {
     }
 }
 
-/// The secrets of a build, ready for the client.
+/// A private file that goes away with this value.
+#[derive(Debug)]
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, content: &[u8], folder: &PrivateFolder) -> anyhow::Result<Self> {
+        folder.write(name, content).map(Self)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // What cannot be removed now goes with its folder.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The secrets of a build and the logins of its client, ready for both.
 #[derive(Debug)]
 pub struct Feeder {
     held: Vec<(String, Fed)>,
     stdin: Option<usize>,
+    logins: Fed,
 }
 
 impl Feeder {
-    /// Makes all secrets available.
-    pub fn new(secrets: &[&Secret], way: Way, folder: &PrivateFolder) -> anyhow::Result<Self> {
+    /// Makes all secrets available, and the logins as our credential helper reads them.
+    pub fn new(
+        secrets: &[&Secret],
+        logins: &SecretSlice<u8>,
+        way: Way,
+        folder: &PrivateFolder,
+    ) -> anyhow::Result<Self> {
         let held: Vec<(String, Fed)> = secrets
             .iter()
             .enumerate()
@@ -72,7 +95,8 @@ impl Feeder {
         // The standard input cannot be replaced, so it holds what never has to be.
         let lasting = secrets.iter().position(|secret| secret.lasting);
         let stdin = lasting.filter(|_| way == Way::Descriptors);
-        Ok(Self { held, stdin })
+        let logins = Fed::new("logins", logins, way, folder).context("cannot feed the logins")?;
+        Ok(Self { held, stdin, logins })
     }
 
     /// The values of `--secret`.
@@ -83,6 +107,12 @@ impl Feeder {
             csv::record([format!("id={id}").as_str(), &format!("src={}", path.display())])
         };
         self.held.iter().enumerate().map(spec).collect()
+    }
+
+    /// Where our credential helper opens the logins.
+    #[must_use]
+    pub fn logins(&self) -> PathBuf {
+        self.logins.path()
     }
 
     /// The client's standard input.
@@ -103,17 +133,15 @@ impl Feeder {
             .with_context(|| format!("cannot renew secret `{}`", secret.id))
     }
 
-    /// Whether a line that the client printed says that it could not open one of our descriptors: it runs as another
-    /// user, or in a sandbox with a `/proc` of its own.
+    /// Whether a line that the client printed says that it, or our credential helper below it, could not open one of
+    /// our descriptors: it runs as another user, or in a sandbox with a `/proc` of its own.
     #[must_use]
     pub fn is_unreachable(&self, line: &str) -> bool {
         let refused = ["permission denied", "no such file", "does not exist", "could not find"];
         let line = line.to_lowercase();
+        let mut all = self.held.iter().map(|(_, fed)| fed).chain([&self.logins]);
         refused.iter().any(|reason| line.contains(reason))
-            && self
-                .held
-                .iter()
-                .any(|(_, fed)| fed.0.is_descriptor() && line.contains(&path_text(&fed.path())))
+            && all.any(|fed| fed.0.is_descriptor() && line.contains(&path_text(&fed.path())))
     }
 }
 
@@ -140,13 +168,13 @@ mod platform {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use rustix::io::{DupFlags, dup3};
 
-    use super::Way;
+    use super::{File, Way};
     use crate::private::PrivateFolder;
 
     #[derive(Debug)]
     pub(super) enum Holder {
         Descriptor(RefCell<OwnedFd>),
-        File(PathBuf),
+        File(File),
     }
 
     pub(super) fn hold(
@@ -156,7 +184,7 @@ mod platform {
         folder: &PrivateFolder,
     ) -> anyhow::Result<Holder> {
         match way {
-            Way::Files => folder.write(name, content).map(Holder::File),
+            Way::Files => File::new(name, content, folder).map(Holder::File),
             Way::Descriptors => memory(name, content)
                 .context("cannot hold it in memory")
                 .map(|fd| Holder::Descriptor(fd.into())),
@@ -177,7 +205,7 @@ mod platform {
                 Self::Descriptor(fd) => {
                     format!("/proc/{}/fd/{}", std::process::id(), fd.borrow().as_raw_fd()).into()
                 }
-                Self::File(path) => path.clone(),
+                Self::File(file) => file.0.clone(),
             }
         }
 
@@ -189,7 +217,7 @@ mod platform {
                     dup3(fresh, &mut fd.borrow_mut(), DupFlags::CLOEXEC)?;
                     Ok(())
                 }
-                Self::File(path) => super::replace_file(path, content),
+                Self::File(file) => super::replace_file(&file.0, content),
             }
         }
 
@@ -211,23 +239,23 @@ mod platform {
     use std::path::PathBuf;
     use std::process::Stdio;
 
-    use super::Way;
+    use super::{File, Way};
     use crate::private::PrivateFolder;
 
     #[derive(Debug)]
-    pub(super) struct Holder(PathBuf);
+    pub(super) struct Holder(File);
 
     pub(super) fn hold(name: &str, content: &[u8], _: Way, folder: &PrivateFolder) -> anyhow::Result<Holder> {
-        folder.write(name, content).map(Holder)
+        File::new(name, content, folder).map(Holder)
     }
 
     impl Holder {
         pub(super) fn path(&self) -> PathBuf {
-            self.0.clone()
+            self.0.0.clone()
         }
 
         pub(super) fn replace(&self, content: &[u8]) -> anyhow::Result<()> {
-            super::replace_file(&self.0, content)
+            super::replace_file(&self.0.0, content)
         }
 
         pub(super) fn is_descriptor(&self) -> bool {
@@ -252,7 +280,7 @@ mod tests {
         let folder = PrivateFolder::create(&crate::agent::env::Env::default()).expect("temp is writable");
         let secrets: Vec<Secret> = ids.iter().map(|id| secret(id, &format!("value of {id}"))).collect();
         let secrets: Vec<&Secret> = secrets.iter().collect();
-        (Feeder::new(&secrets, way, &folder).expect("fed"), folder)
+        (Feeder::new(&secrets, &b"{}".to_vec().into(), way, &folder).expect("fed"), folder)
     }
 
     #[test]
@@ -281,6 +309,8 @@ mod tests {
         assert!(
             feeder.is_unreachable(&format!("ERROR: failed to stat {}: permission denied", path.display()))
         );
+        let logins = feeder.logins();
+        assert!(feeder.is_unreachable(&format!("out: `cannot open `{}`: No such file", logins.display())));
         assert!(!feeder.is_unreachable("ERROR: failed to stat /etc/x: permission denied"));
     }
 
@@ -302,13 +332,18 @@ mod tests {
     fn what_may_be_renewed_is_not_given_to_stdin() {
         let folder = PrivateFolder::create(&crate::agent::env::Env::default()).expect("temp is writable");
         let (short, long) = (Secret { lasting: false, ..secret("short", "x") }, secret("long", "y"));
-        let feeder = Feeder::new(&[&short, &long], Way::Descriptors, &folder).expect("fed");
+        let feeder =
+            Feeder::new(&[&short, &long], &b"{}".to_vec().into(), Way::Descriptors, &folder).expect("fed");
         assert_eq!(feeder.stdin, Some(1));
     }
 
     #[test]
-    fn files_need_no_stdin() {
+    fn files_need_no_stdin_and_go_away() {
         let (feeder, folder) = feeder(&["a"], Way::Files);
         assert_eq!(feeder.specs(), [format!("id=a,src={}", folder.path().join("secret-0").display())]);
+        let files = || folder.path().read_dir().expect("it is ours").count();
+        assert_eq!(files(), 2, "the secret and the logins");
+        drop(feeder);
+        assert_eq!(files(), 0);
     }
 }

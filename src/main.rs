@@ -34,7 +34,7 @@ fn command(name: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
             Ok(answer) => Ok(print(&answer)),
             // docker reads the reason from stdout.
             Err(error) => {
-                print(&error.to_string());
+                print(&format!("{error:#}"));
                 Ok(ExitCode::FAILURE)
             }
         };

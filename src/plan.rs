@@ -118,7 +118,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
     let build = match material {
         None => None,
         Some(material) => {
-            notices.extend(check_unresolved(&material, &inputs.renamed)?);
+            check_unresolved(&material, &inputs.renamed)?;
             let choice = choice::choose(&Wishes {
                 mounts: &material.mounts,
                 own: &material.own,
@@ -133,6 +133,12 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
                         .to_owned(),
                 );
             }
+            let replaced = choice.entries.iter().filter(|(id, _)| material.unresolved.contains(id));
+            notices.extend(replaced.map(|(id, _)| {
+                format!(
+                    "`--secret id={id}` in `arguments` has no value of its own; the feeds provide this secret"
+                )
+            }));
             notices.extend(choice.notices);
             warnings.extend(choice.warnings);
             Some(BuildPlan {
@@ -163,18 +169,14 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
 }
 
 /// A `--secret` whose source is empty is ours to provide if its id is in the catalogue; buildx would mount nothing.
-fn check_unresolved(material: &Material, renamed: &BTreeMap<String, Asked>) -> anyhow::Result<Vec<String>> {
-    material
-        .unresolved
-        .iter()
-        .map(|id| match renamed.get(id).cloned().or_else(|| Asked::by(id)) {
-            Some(_) => Ok(format!(
-                "`--secret id={id}` in `arguments` has no value of its own; the step provides this secret"
-            )),
-            None => Err(hinted(
-                format!("input `arguments`: `--secret id={id}` has no value: its variable or file is not there or empty"),
-                format!("map the variable into the step by `env:`, or use `secretEnvs: {id}=VARIABLE`"),
-            )),
-        })
-        .collect()
+fn check_unresolved(material: &Material, renamed: &BTreeMap<String, Asked>) -> anyhow::Result<()> {
+    match material.unresolved.iter().find(|id| !renamed.contains_key(*id) && Asked::by(id).is_none()) {
+        None => Ok(()),
+        Some(id) => Err(hinted(
+            format!(
+                "input `arguments`: `--secret id={id}` has no value: its variable or file is not there or empty"
+            ),
+            format!("map the variable into the step by `env:`, or use `secretEnvs: {id}=VARIABLE`"),
+        )),
+    }
 }

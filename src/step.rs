@@ -11,7 +11,7 @@ use crate::agent::env::Env;
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::logging::{LoggingCommand, TaskResult};
 use crate::agent::network::Network;
-use crate::buildx::build::{Built, Workshop};
+use crate::buildx::build::{self, Built, Workshop};
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::cancel::{Cancel, Cancelled};
@@ -128,8 +128,8 @@ impl<'a> Step<'a> {
         let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
         let text = std::fs::read_to_string(&dockerfile)
             .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;
-        let mounts =
-            dockerfile::secret_mounts(&text, inputs.target.as_deref(), &self.build_args(&inputs.build_args))?;
+        let build_args = self.build_args(&inputs.build_args);
+        let mounts = dockerfile::secret_mounts(&text, inputs.target.as_deref(), &build_args)?;
         let (mut own, mut unresolved) = (Vec::new(), Vec::new());
         for secret in &inputs.secrets {
             own.push(secret.read(self.env, &inputs.root)?);
@@ -142,6 +142,11 @@ impl<'a> Step<'a> {
         }
         for secret in &own {
             self.console.mask_bytes(&secret.value);
+        }
+        if let Some((name, _)) =
+            build_args.iter().find(|(_, value)| self.console.redactor().leaks(value.as_bytes()))
+        {
+            return Err(build::exposed(&format!("build argument `{name}`")));
         }
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
@@ -225,7 +230,7 @@ impl<'a> Step<'a> {
             engine,
             client: &docker.client,
             builder: &docker.target.context,
-            env: session.env.clone(),
+            session: &session,
             folder: &self.folder,
         };
         self.console.group("Build");

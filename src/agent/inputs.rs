@@ -91,6 +91,12 @@ impl Inputs {
         let arguments = Arguments::parse(reader.lenient("arguments").unwrap_or_default())?;
         let mut build_args: Vec<String> = reader.lines("buildArgs");
         build_args.extend(arguments.build_args);
+        build_args.retain(|arg| reader.keeps_build_arg(arg));
+        let secret_flags: Vec<UserSecret> = arguments
+            .secrets
+            .iter()
+            .map(|value| UserSecret::parse_flag(value, env))
+            .collect::<anyhow::Result<_>>()?;
         let root = env
             .variable("System.DefaultWorkingDirectory")
             .or_else(|| env.variable("Build.SourcesDirectory"))
@@ -116,12 +122,8 @@ impl Inputs {
             no_cache: reader.boolean("noCache")? || arguments.no_cache,
             forwarded: arguments.forwarded,
             renamed: renamed(env.input("secretIds").unwrap_or_default())?,
-            secrets: user_secrets(env)?,
-            secret_flags: arguments
-                .secrets
-                .iter()
-                .map(|value| UserSecret::parse_flag(value, env))
-                .collect::<anyhow::Result<_>>()?,
+            secrets: user_secrets(env, &secret_flags)?,
+            secret_flags,
             missing_secrets: match reader.lenient("missingSecrets") {
                 None | Some("error") => MissingSecrets::Error,
                 Some("warn") => MissingSecrets::Warn,
@@ -167,6 +169,14 @@ impl<'a> Reader<'a> {
     fn lines(&mut self, name: &str) -> Vec<String> {
         let text = self.lenient(name).unwrap_or_default();
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Whether a build argument has a value: not if that is a macro that was left.
+    fn keeps_build_arg(&mut self, arg: &str) -> bool {
+        let Some((name, value)) = arg.split_once('=') else { return true };
+        let Some(variable) = wholly_unexpanded(value) else { return true };
+        self.warnings.push(format!("build argument `{name}` is left out: no variable `{variable}` exists"));
+        false
     }
 
     fn boolean(&mut self, name: &str) -> anyhow::Result<bool> {
@@ -259,29 +269,35 @@ fn renamed(text: &str) -> anyhow::Result<BTreeMap<String, Asked>> {
             )
         })?;
         if renamed.insert(id.to_owned(), entry).is_some() {
-            anyhow::bail!("input `secretIds` names `{id}` twice");
+            return Err(hinted(
+                format!("input `secretIds` names `{id}` twice"),
+                "remove one of the lines: an id holds one secret",
+            ));
         }
     }
     Ok(renamed)
 }
 
-fn user_secrets(env: &Env) -> anyhow::Result<Vec<UserSecret>> {
+/// The secrets of the inputs, after a check that no id is given twice, there or by a flag in `arguments`.
+fn user_secrets(env: &Env, flags: &[UserSecret]) -> anyhow::Result<Vec<UserSecret>> {
     let parse = |input, source: fn(&str) -> Source| {
         UserSecret::parse_lines(input, env.input(input).unwrap_or_default(), source)
     };
     let mut secrets = parse("secrets", |value| Source::Value(SecretString::from(value)))?;
     secrets.extend(parse("secretFiles", |path| Source::File(path.into()))?);
     secrets.extend(parse("secretEnvs", |name| Source::Variable(name.to_owned()))?);
-    for (index, secret) in secrets.iter().enumerate() {
-        if let Some(twin) = secrets[..index].iter().find(|twin| twin.id == secret.id) {
-            return Err(hinted(
-                format!(
-                    "secret `{}` is given twice: in `{}` and in `{}`",
-                    secret.id, twin.input, secret.input
-                ),
-                "remove one of them: buildx would take the last and say nothing",
-            ));
-        }
+    let mut inputs = BTreeMap::new();
+    for secret in secrets.iter().chain(flags) {
+        let Some(input) = inputs.insert(&secret.id, secret.input) else { continue };
+        let places = if input == secret.input {
+            format!("in `{input}`")
+        } else {
+            format!("in `{input}` and in `{}`", secret.input)
+        };
+        return Err(hinted(
+            format!("secret `{}` is given twice: {places}", secret.id),
+            "remove one of them: buildx would take the last and say nothing",
+        ));
     }
     Ok(secrets)
 }
@@ -362,7 +378,9 @@ mod tests {
             (("noCache", "yes"), "`true` or `false`"),
             (("secretIds", "x"), "`my_pip_url=PIP_EXTRA_INDEX_URL`"),
             (("secretIds", "x=NOPE"), "`PIP_INDEX_URL`"),
-            (("secrets", "a=1\na=2"), "secret `a` is given twice"),
+            (("secrets", "a=1\na=2"), "secret `a` is given twice: in `secrets`"),
+            (("arguments", "--secret id=a --secret id=a,src=b"), "secret `a` is given twice: in `arguments`"),
+            (("secretIds", "a=netrc\na=PIP_INDEX_URL"), "`secretIds` names `a` twice"),
         ];
         for ((name, value), expected) in table {
             let mut inputs = vec![("tags", "1"), (name, value)];

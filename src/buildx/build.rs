@@ -1,6 +1,5 @@
 //! Runs the client and finds out what it built, or why not.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use anyhow::Context as _;
 
 use super::args::BuildCall;
 use super::client::Client;
+use super::docker::Session;
 use super::engine::{Engine, StoredImage};
 use super::metadata::Metadata;
 use crate::cancel::Cancel;
@@ -17,6 +17,7 @@ use crate::feeder::{Feeder, Way};
 use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
 use crate::process::{Ended, LineBuffer, Process};
+use crate::registry::helper::LOGINS_VARIABLE;
 use crate::secret::Secret;
 
 /// What a build needs from the rest of the step.
@@ -28,8 +29,8 @@ pub struct Workshop<'a> {
     pub client: &'a Client,
     /// buildx's builder: the docker context's name.
     pub builder: &'a str,
-    /// The client's environment.
-    pub env: BTreeMap<String, String>,
+    /// The client's environment and logins.
+    pub session: &'a Session,
     /// The run's private folder.
     pub folder: &'a PrivateFolder,
 }
@@ -51,7 +52,8 @@ struct Outcome {
 }
 
 impl Workshop<'_> {
-    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again with private files.
+    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again
+    /// with private files.
     pub async fn build(
         &self,
         plan: &BuildPlan,
@@ -60,14 +62,14 @@ impl Workshop<'_> {
         cancel: &Cancel,
     ) -> anyhow::Result<Built> {
         let secrets: Vec<&Secret> = secrets.iter().chain(&plan.own).collect();
-        let mut feeder = Feeder::new(&secrets, Way::PREFERRED, self.folder)?;
+        let mut feeder = Feeder::new(&secrets, &self.session.logins, Way::PREFERRED, self.folder)?;
         let mut outcome = self.call(plan, &feeder, console, cancel).await?;
         if outcome.unreachable {
             console.warning(
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
-            feeder = Feeder::new(&secrets, Way::Files, self.folder)?;
+            feeder = Feeder::new(&secrets, &self.session.logins, Way::Files, self.folder)?;
             outcome = self.call(plan, &feeder, console, cancel).await?;
         }
         drop(feeder);
@@ -101,18 +103,17 @@ impl Workshop<'_> {
         };
         let args = call.args();
         if let Some(flag) = args.iter().find(|arg| console.redactor().leaks(arg.as_bytes())) {
-            let name = flag.split_once('=').map_or(flag.as_str(), |(name, _)| name);
-            return Err(hinted(
-                format!(
-                    "a secret of this step is in the value of `{name}`, where every user of the agent and the image's history would show it"
-                ),
-                "mount it in the Dockerfile (`RUN --mount=type=secret,id=…`) and give it by `secrets` or `secretEnvs`",
-            ));
+            return Err(exposed(&format!(
+                "`{}`",
+                flag.split_once('=').map_or(flag.as_str(), |(name, _)| name)
+            )));
         }
+        let mut env = self.session.env.clone();
+        env.insert(LOGINS_VARIABLE.to_owned(), feeder.logins().display().to_string());
         let process = Process {
             program: self.client.program().to_owned(),
             args: args.into_iter().map(Into::into).collect(),
-            env: self.env.clone(),
+            env,
             stdin: feeder.stdin()?,
         };
         let (mut error, mut last, mut unreachable) = (None, None, false);
@@ -158,6 +159,18 @@ impl Workshop<'_> {
     }
 }
 
+/// The error for an argument of the client that holds a secret.
+#[must_use]
+pub fn exposed(argument: &str) -> anyhow::Error {
+    hinted(
+        format!(
+            "{argument} holds a secret of this step; everybody who has the image, or an account on the agent, could \
+             read it"
+        ),
+        "mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` or `secretEnvs`",
+    )
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).context("the docker client did not say which image it built")
 }
@@ -169,12 +182,18 @@ fn failed(said: Option<String>, how: &str) -> anyhow::Error {
     let cause = ["failed to build: ", "failed to solve: "]
         .iter()
         .fold(text.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let error = anyhow::anyhow!("{cause}");
+    if text.contains("the buildx component is missing or broken") {
+        return error.context(hint_context(
+            "this docker client cannot build without the buildx plugin",
+            "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
+        ));
+    }
     let lost = [
         "rpc error: code = Unavailable",
         "error reading from server: EOF",
         "Cannot connect to the Docker daemon",
     ];
-    let error = anyhow::anyhow!("{cause}");
     if lost.iter().any(|sign| text.contains(sign)) {
         return error.context(hint_context(
             format!("the Docker engine went away during the build ({how})"),

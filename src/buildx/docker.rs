@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use secrecy::SecretSlice;
 
 use super::client::Client;
 use super::target::Target;
 use crate::agent::env::Env;
 use crate::console::Console;
-use crate::feeder::{Fed, Way};
 use crate::private::PrivateFolder;
 use crate::process::child_environment;
 use crate::registry::config::{DockerConfig, HELPER, Login};
@@ -41,10 +41,10 @@ pub struct Docker {
 /// The client's environment while a run lasts.
 #[derive(Debug)]
 pub struct Session {
-    /// The environment.
+    /// The environment, which lacks only where the logins are.
     pub env: BTreeMap<String, String>,
-    /// The logins that our credential helper answers with; they end with this value.
-    _logins: Fed,
+    /// The logins that our credential helper answers with.
+    pub logins: SecretSlice<u8>,
 }
 
 impl Docker {
@@ -83,7 +83,6 @@ impl Docker {
         for login in &logins {
             console.mask(&login.secret, &[&login.username]);
         }
-        let fed = Fed::new("logins", &helper::encode(&logins)?, Way::PREFERRED, folder)?;
         let config = self.config.derive(logins.iter().map(|login| login.server.as_str()));
         folder.write("config.json", config.to_string().as_bytes())?;
         for shared in ["cli-plugins", "contexts"] {
@@ -101,7 +100,6 @@ impl Docker {
                 "BUILDX_CONFIG",
                 env.get("BUILDX_CONFIG").map_or_else(|| buildx.display().to_string(), str::to_owned),
             ),
-            (helper::LOGINS_VARIABLE, fed.path().display().to_string()),
             ("DOCKER_BUILDKIT", "1".to_owned()),
             // Off unless asked for: it would turn one image into an index on some engines and not on others.
             ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1".to_owned()),
@@ -109,7 +107,8 @@ impl Docker {
             ("BUILDX_METADATA_PROVENANCE", "disabled".to_owned()),
         ];
         let dropped: Vec<&str> = DROPPED.into_iter().chain(dropped.iter().map(String::as_str)).collect();
-        Ok(Session { env: child_environment(env, &console.redactor(), &dropped, extra), _logins: fed })
+        let env = child_environment(env, &console.redactor(), &dropped, extra);
+        Ok(Session { env, logins: helper::encode(&logins)? })
     }
 }
 

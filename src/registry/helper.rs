@@ -51,7 +51,7 @@ pub fn answer(action: &str, mut stdin: impl std::io::Read, logins: &str) -> anyh
     stdin.by_ref().take(4096).read_to_string(&mut server).context("cannot read the registry's name")?;
     let server = server.trim();
     let content: SecretSlice<u8> =
-        std::fs::read(logins).context("the step that holds the logins is gone")?.into();
+        std::fs::read(logins).with_context(|| format!("cannot open `{logins}`"))?.into();
     let all: BTreeMap<&str, serde_json::Value> =
         serde_json::from_slice(content.expose_secret()).context("cannot read the logins")?;
     let login = all.get(server).context(NOT_FOUND)?;

@@ -87,7 +87,8 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
         }
     }
     share_feeds(wishes, &mut choice);
-    for id in own.iter().filter(|id| !wishes.mounts.iter().any(|mount| mount.id == **id)) {
+    let named = wishes.renamed.keys().map(String::as_str);
+    for id in own.iter().copied().chain(named).filter(|id| !seen.contains(id)) {
         choice
             .notices
             .push(format!("secret `{id}` is given, but no `RUN` that the target reaches mounts it"));
@@ -111,6 +112,17 @@ fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
         ));
     } else if let (Some((id, _)), 1) = (extra, wishes.sources) {
         choice.notices.push(format!("secret `{id}` is empty: the only feed is the index"));
+    }
+    let extra_feeds = match choice.order {
+        IndexOrder::AllExtra => wishes.sources,
+        IndexOrder::FirstIsIndex => wishes.sources.saturating_sub(1),
+    };
+    let as_file = |id: &str| wishes.mounts.iter().any(|mount| mount.id == id && mount.env.is_none());
+    if let Some((id, _)) = extra.filter(|(id, _)| extra_feeds > 1 && as_file(id)) {
+        choice.notices.push(format!(
+            "secret `{id}` holds {extra_feeds} URLs with a space between them: pip reads that from \
+             `PIP_EXTRA_INDEX_URL`, but `--extra-index-url` takes only one"
+        ));
     }
 }
 
@@ -188,7 +200,11 @@ mod tests {
     fn an_own_secret_needs_no_entry_and_is_noticed_if_nothing_mounts_it() {
         let choice = chosen(&["netrc"], 1, false).expect("all provided");
         assert_eq!(choice.entries, [("netrc".to_owned(), asked(Entry::Netrc))]);
-        assert_eq!(choice.notices.len(), 1, "{:?}", choice.notices);
+        assert_eq!(
+            choice.notices,
+            ["mine", "my_url"]
+                .map(|id| format!("secret `{id}` is given, but no `RUN` that the target reaches mounts it"))
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::{LARGEST, Secret};
-use crate::agent::env::{Env, wholly_unexpanded};
+use crate::agent::env::{Env, unexpanded, wholly_unexpanded};
 use crate::csv;
 use crate::error::hinted;
 
@@ -52,13 +52,21 @@ impl UserSecret {
                     )
                 })?;
                 let (id, value) = (id.trim().to_owned(), value.trim());
-                if let Some(name) = wholly_unexpanded(value) {
+                if let Some(name) = unexpanded(value) {
                     return Err(hinted(
-                        format!("{at}: secret `{id}` is `$({name})`, but no variable `{name}` exists"),
-                        format!("define the variable `{name}`, or link the variable group that holds it"),
+                        format!("{at}: secret `{id}` holds `$({name})`, but no variable `{name}` exists"),
+                        format!(
+                            "define the variable `{name}`, or link the variable group that holds it; for a value \
+                             that really has `$({name})` in it use `secretEnvs`"
+                        ),
                     ));
                 }
-                anyhow::ensure!(!value.is_empty(), "{at}: secret `{id}` is empty");
+                if value.is_empty() {
+                    return Err(hinted(
+                        format!("{at}: secret `{id}` is empty"),
+                        "give it a value, or remove the line",
+                    ));
+                }
                 Ok(Self { id, input, source: source(value) })
             })
             .collect()
@@ -140,7 +148,7 @@ impl UserSecret {
                     "input `{}`: secret `{}` has {size} bytes; BuildKit takes at most {LARGEST}",
                     self.input, self.id
                 ),
-                "pass what is not secret in it by the build context or a build context of its own",
+                "split it, or pass the part of it that is not secret in the build context",
             ));
         }
         Ok((size > 0).then(|| Secret { id: self.id.clone(), value, lasting: true }))
@@ -152,7 +160,11 @@ impl UserSecret {
             Source::Value(_) => anyhow::anyhow!("input `{}`: secret `{}` is empty", self.input, self.id),
             Source::Variable(name) => hinted(
                 format!("input `{}`: variable `{name}` of secret `{}` is not set or empty", self.input, self.id),
-                format!("map it into the step: `env: {{ {name}: $({name}) }}`, and define the pipeline variable"),
+                format!(
+                    "map it into the step by `env: {{ {name}: $({name}) }}`, where `$({name})` is a variable of the \
+                     pipeline; `{}` takes the variable's name, not its value",
+                    self.input
+                ),
             ),
             Source::File(path) => hinted(
                 format!(

@@ -42,7 +42,7 @@ pub struct Registry {
     log: Arc<Mutex<String>>,
     user: String,
     password: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Relay {
@@ -82,7 +82,7 @@ impl Registry {
         let relay = Arc::new(Relay { registry, front: Front::default() });
         let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), None, Arc::clone(&relay));
         let (user, password) = (user.to_owned(), password.to_owned());
-        Self { relay, server, process, log, user, password, _folder: folder }
+        Self { relay, server, process, log, user, password, folder }
     }
 
     /// Host and port, as image references begin.
@@ -138,6 +138,11 @@ impl Registry {
     /// What the registry itself has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("the reader does not panic").clone()
+    }
+
+    /// The folder of its configuration and its data, blobs included.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 

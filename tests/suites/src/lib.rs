@@ -4,12 +4,20 @@
 //! Rule: nothing of the crate `feedbuild` is called here; a suite sees what a user sees. `scripts/test` lays the
 //! variables `FEEDBUILD_TEST_…`.
 
+#![expect(clippy::missing_panics_doc, reason = "for tests: a panic is how everything here fails")]
+
+pub mod canary;
+mod gate;
+pub mod watch;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use feedbuild_agent::{Endpoint, Job, Outcome, Step, Task, TaskResult};
 use feedbuild_sandbox::{Feed, Registry, Sandbox};
+
+pub use gate::{Gate, Waiting};
 
 /// The token that the job has; nothing else in the world contains these characters.
 pub const TOKEN: &str = "canary-job-token-8c1f2ab7d4e95306";
@@ -88,16 +96,27 @@ impl World {
     #[must_use]
     pub fn with_feeds(store: Store, feeds: impl IntoIterator<Item = Feed>) -> Self {
         let builder =
-            feeds.into_iter().fold(Sandbox::builder().token(TOKEN), |builder, feed| builder.feed(feed));
+            feeds.into_iter().fold(Sandbox::builder().token(TOKEN), feedbuild_sandbox::Builder::feed);
         Self::with_sandbox(store, builder.start())
     }
 
     /// A world around a service.
     #[must_use]
     pub fn with_sandbox(store: Store, sandbox: Sandbox) -> Self {
+        Self::around(store, sandbox, TOKEN, PASSWORD)
+    }
+
+    /// A world like [`World::new`] with a token and a registry's password that no other world has.
+    #[must_use]
+    pub fn with_secrets(store: Store, token: &str, password: &str) -> Self {
+        let sandbox = Sandbox::builder().token(token).feed(Feed::org("my-private-pypi")).start();
+        Self::around(store, sandbox, token, password)
+    }
+
+    fn around(store: Store, sandbox: Sandbox, token: &str, password: &str) -> Self {
         let binary = variable("FEEDBUILD_TEST_REGISTRY_BIN");
-        let registry = Registry::start(Path::new(&binary), "ci", PASSWORD);
-        let job = Job::new(&sandbox.collection_url(), TOKEN).expect("a job");
+        let registry = Registry::start(Path::new(&binary), "ci", password);
+        let job = Job::new(&sandbox.collection_url(), token).expect("a job");
         job.add_endpoint(Endpoint {
             id: REGISTRY_ID.into(),
             url: "https://hub.example/".into(),
@@ -105,7 +124,7 @@ impl World {
             parameters: [
                 ("registry", format!("http://{}", registry.host()).as_str()),
                 ("username", "ci"),
-                ("password", PASSWORD),
+                ("password", password),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into(),
@@ -124,17 +143,49 @@ impl World {
             Client::Buildx => "FEEDBUILD_TEST_CLIENT",
             Client::Legacy => "FEEDBUILD_TEST_CLIENT_LEGACY",
         }));
-        let path = std::env::var("PATH").expect("a PATH");
-        let without_docker = std::env::split_paths(&path).filter(|folder| !folder.join("docker").exists());
-        let path =
-            std::env::join_paths(std::iter::once(folder.join("bin")).chain(without_docker)).expect("a PATH");
-        self.job.set_host_env("PATH", path.to_str().expect("Unicode"));
+        self.set_path(&[&folder.join("bin")]);
         let plugins = self.docker_config().join("cli-plugins");
         let _ = std::fs::remove_file(&plugins);
         if client == Client::Buildx {
             std::fs::create_dir_all(self.docker_config()).expect("the home is writable");
             std::os::unix::fs::symlink(folder.join("cli-plugins"), plugins).expect("the home is writable");
         }
+    }
+
+    /// Gives the agent a `PATH` of these folders, then those of the test without any docker.
+    pub fn set_path(&self, first: &[&Path]) {
+        let path = std::env::var("PATH").expect("a PATH");
+        let machine = std::env::split_paths(&path).map(|folder| self.without_docker(folder));
+        let folders = first.iter().map(|folder| (*folder).to_owned()).chain(machine);
+        let path = std::env::join_paths(folders).expect("no colon in it");
+        self.job.set_host_env("PATH", path.to_str().expect("Unicode"));
+    }
+
+    /// The folder itself, or if it holds a docker client, one with links to everything else in it.
+    fn without_docker(&self, folder: PathBuf) -> PathBuf {
+        if !folder.join("docker").exists() {
+            return folder;
+        }
+        let links = self.job.root_dir().join("path").join(folder.strip_prefix("/").unwrap_or(&folder));
+        if !links.exists() {
+            std::fs::create_dir_all(&links).expect("the job's folder is writable");
+            for entry in folder.read_dir().expect("a folder of the PATH").flatten() {
+                if entry.file_name() != "docker" {
+                    std::os::unix::fs::symlink(entry.path(), links.join(entry.file_name()))
+                        .expect("writable");
+                }
+            }
+        }
+        links
+    }
+
+    /// Gives the user this shell script for the buildx plugin; `$BUILDX` in it is the real one.
+    pub fn use_plugin(&self, script: &str) {
+        let plugins = self.docker_config().join("cli-plugins");
+        let _ = std::fs::remove_file(&plugins);
+        let real = Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("cli-plugins/docker-buildx");
+        let script = format!("#!/bin/sh\nBUILDX={}\n{script}\n", real.display());
+        executable(&plugins.join("docker-buildx"), &script);
     }
 
     /// The user's docker config folder.
@@ -181,6 +232,7 @@ impl World {
     }
 
     /// Runs the docker client against the world's engine and returns what it printed.
+    #[expect(clippy::must_use_candidate, reason = "many a command is run for its effect")]
     pub fn docker(&self, arguments: &[&str]) -> String {
         let output = Command::new(Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("bin/docker"))
             .args(arguments)
@@ -191,6 +243,14 @@ impl World {
         assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     }
+}
+
+/// Writes a file that can be run.
+pub fn executable(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder is writable");
+    std::fs::write(path, content).expect("the folder is writable");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(path, mode).expect("it is ours");
 }
 
 /// A name that no other test uses: the engines and their caches are shared.

@@ -1,5 +1,7 @@
 //! The article's example, unchanged, through the packaged task.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use feedbuild_suites::{Client, Store, World, succeeded};
 
 fn the_image_is_pushed_and_runs(world: &World) {
