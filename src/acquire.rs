@@ -42,7 +42,7 @@ pub struct Acquirer<'a> {
 }
 
 /// Secrets, ready to be fed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Acquired {
     /// The secrets.
     pub secrets: Vec<Secret>,
@@ -59,7 +59,8 @@ impl Acquirer<'_> {
         let mut tokens = Vec::new();
         let (mut origins, federated) = tokio::try_join!(
             lookup::look_up(&self.client, &self.system, &self.sources.feeds, &job),
-            self.federate(&job)
+            // On the heap: three exchanges deep, it would make every future above it large.
+            Box::pin(self.federate(&job))
         )?;
         if !origins.is_empty() {
             tokens.push(self.shorten_job_token(&mut origins, &job).await?);

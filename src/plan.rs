@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::agent::inputs::{Command, Inputs};
+use crate::agent::sources::SourceInputs;
 use crate::buildx::args;
 use crate::dockerfile::SecretMount;
 use crate::error::hinted;
-use crate::feed::name::FeedName;
 use crate::registry::config::Login;
 use crate::registry::push::Destination;
 use crate::registry::reference::{Repository, Tag, server_address};
@@ -51,8 +51,8 @@ pub struct BuildPlan {
     pub dockerfile: PathBuf,
     /// The build context, a path or a URL.
     pub context: String,
-    /// The feeds to look up: empty if no mounted secret needs one.
-    pub feeds: Vec<FeedName>,
+    /// The feeds and service connections.
+    pub sources: SourceInputs,
     /// The ids to feed from the catalogue.
     pub entries: Vec<(String, Asked)>,
     /// How the feeds are shared out.
@@ -123,11 +123,11 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
                 mounts: &material.mounts,
                 own: &material.own,
                 renamed: &inputs.renamed,
-                sources: inputs.feeds.len(),
-                only_extra: inputs.only_extra,
+                sources: inputs.sources.count(),
+                only_extra: inputs.sources.only_extra,
                 missing: inputs.missing_secrets,
             })?;
-            if choice.entries.is_empty() && !inputs.feeds.is_empty() {
+            if choice.entries.is_empty() && inputs.sources.count() > 0 {
                 notices.push(
                     "`artifactFeeds` is not used: no `RUN` that the target reaches mounts a secret of a feed"
                         .to_owned(),
@@ -144,7 +144,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
             Some(BuildPlan {
                 context: args::context(inputs.context.as_deref(), &material.dockerfile, &inputs.root),
                 dockerfile: material.dockerfile,
-                feeds: if choice.entries.is_empty() { Vec::new() } else { inputs.feeds },
+                sources: inputs.sources,
                 entries: choice.entries,
                 order: choice.order,
                 own: material.own,

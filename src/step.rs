@@ -6,26 +6,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::acquire::{Acquired, Acquirer};
 use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::logging::{LoggingCommand, TaskResult};
 use crate::agent::network::Network;
-use crate::buildx::build::{self, Built, Workshop};
+use crate::buildx::build::{self, Built, Supply, Workshop};
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::cancel::{Cancel, Cancelled};
 use crate::console::Console;
-use crate::credential::{Credential, USERNAME};
+use crate::credential::USERNAME;
 use crate::dockerfile;
 use crate::error::{self, hinted};
-use crate::feed::lookup;
 use crate::http;
 use crate::plan::{self, BuildPlan, Material, Plan};
 use crate::private::{self, PrivateFolder};
 use crate::report::summary::Report;
 use crate::secret::user::UserSecret;
-use crate::secret::{Access, Secret};
 
 /// How long one request may take, unless the agent's own knob for its requests (`VSTS_HTTP_TIMEOUT`) says otherwise.
 const REQUEST_TIMEOUT: u64 = 100;
@@ -71,8 +70,11 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let inputs = step.inputs()?;
     let docker = Docker::find(env)?;
     let plan = step.plan(inputs, &docker, report)?;
-    let (secrets, engine) = step.sign_in(&plan, &docker, report).await?;
-    let built = step.build(&plan, &docker, &engine, &secrets, report).await?;
+    let acquirer = step.acquirer(&plan)?;
+    let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
+    let built = step
+        .build(&plan, &docker, &engine, Supply { first: &secrets, source: acquirer.as_ref() }, report)
+        .await?;
     step.publish(&plan, &engine, &built, report).await?;
     step.tell(report);
     Ok(())
@@ -167,8 +169,9 @@ impl<'a> Step<'a> {
         &self,
         plan: &Plan,
         docker: &Docker,
+        source: Option<&Acquirer<'_>>,
         report: &mut Report,
-    ) -> anyhow::Result<(Vec<Secret>, Engine)> {
+    ) -> anyhow::Result<(Acquired, Engine)> {
         let started = Instant::now();
         let engine = async {
             let engine = Engine::connect(&docker.target).await?;
@@ -177,34 +180,44 @@ impl<'a> Step<'a> {
             }
             Ok(engine)
         };
-        let both = async { tokio::try_join!(self.acquire(plan), engine) };
-        let (secrets, engine) = self.cancel.unless(both).await?;
-        report.feeds = plan.build.iter().flat_map(|build| &build.feeds).map(ToString::to_string).collect();
+        let secrets = async {
+            match source {
+                Some(source) => source.acquire().await,
+                None => Ok(Acquired::default()),
+            }
+        };
+        let both = async { tokio::try_join!(secrets, engine) };
+        let (acquired, engine) = self.cancel.unless(both).await?;
+        if let (Some(source), [_, ..]) = (source, &acquired.tokens[..]) {
+            report.feeds = source.sources.names();
+            self.console.line(&format!("Feeds are opened by: {}", acquired.tokens.join(", ")));
+        }
+        report.tokens.clone_from(&acquired.tokens);
         let own = plan.build.iter().flat_map(|build| &build.own);
-        report.secrets = secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
+        report.secrets = acquired.secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
         report.stages.push(("Sign in", started.elapsed()));
-        Ok((secrets, engine))
+        Ok((acquired, engine))
     }
 
-    /// The catalogue's secrets, for which the feeds are looked up.
-    async fn acquire(&self, plan: &Plan) -> anyhow::Result<Vec<Secret>> {
+    /// Who acquires the secrets of the catalogue, if the build mounts any.
+    fn acquirer<'p>(&'p self, plan: &'p Plan) -> anyhow::Result<Option<Acquirer<'p>>> {
         let Some(build) = plan.build.as_ref().filter(|build| !build.entries.is_empty()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let system = SystemConnection::from_env(self.env)?;
         let timeout =
             self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
-        let secure = system.collection.scheme() == "https";
+        let secure = system.collection.scheme() == "https" || !build.sources.locations.is_empty();
         let client = http::client(&self.network, secure, &[], Duration::from_secs(timeout))?;
-        let job = Credential::token(system.token.clone(), None);
-        let origins = lookup::look_up(&client, &system, &build.feeds, &job).await?;
-        let access = Access {
-            origins: &origins,
+        Ok(Some(Acquirer {
+            env: self.env,
+            console: self.console,
+            client,
+            system,
+            sources: &build.sources,
+            entries: &build.entries,
             order: build.order,
-            scopes: &[],
-            job: Some((&system.collection, &job)),
-        };
-        build.entries.iter().map(|(id, asked)| Ok(Secret::text(id, &access.render(id, asked)?))).collect()
+        }))
     }
 
     /// Builds; for `command: push`, finds what an earlier step built.
@@ -213,7 +226,7 @@ impl<'a> Step<'a> {
         plan: &Plan,
         docker: &Docker,
         engine: &Engine,
-        secrets: &[Secret],
+        supply: Supply<'_>,
         report: &mut Report,
     ) -> anyhow::Result<Built> {
         let started = Instant::now();
@@ -234,7 +247,7 @@ impl<'a> Step<'a> {
             folder: &self.folder,
         };
         self.console.group("Build");
-        let built = workshop.build(wanted, secrets, self.console, self.cancel).await;
+        let built = workshop.build(wanted, supply, self.console, self.cancel).await;
         self.console.end_group();
         let built = built?;
         report.stages.push(("Build", started.elapsed()));

@@ -8,8 +8,8 @@ use secrecy::SecretString;
 use super::arguments::Arguments;
 use super::endpoint::RegistryConnection;
 use super::env::{Env, unexpanded, wholly_unexpanded};
+use super::sources::SourceInputs;
 use crate::error::hinted;
-use crate::feed::name::FeedName;
 use crate::registry::reference::{Repository, Tag};
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::MissingSecrets;
@@ -31,10 +31,8 @@ pub enum Command {
 pub struct Inputs {
     /// `command`.
     pub command: Command,
-    /// `artifactFeeds`.
-    pub feeds: Vec<FeedName>,
-    /// `onlyAddExtraIndex`.
-    pub only_extra: bool,
+    /// Feeds, service connections and what opens them.
+    pub sources: SourceInputs,
     /// `containerRegistry`.
     pub registry: Option<RegistryConnection>,
     /// `repository`, with the registry's host before it.
@@ -78,7 +76,8 @@ impl Inputs {
     pub fn parse(env: &Env, root: PathBuf) -> anyhow::Result<Self> {
         let mut reader = Reader { env, warnings: Vec::new() };
         let command = command(reader.strict("command")?)?;
-        let feeds = FeedName::parse_list(env.input("artifactFeeds").unwrap_or_default())?;
+        let only_extra = reader.boolean("onlyAddExtraIndex")?;
+        let sources = SourceInputs::parse(env, only_extra)?;
         let registry = reader
             .strict("containerRegistry")?
             .map(|id| RegistryConnection::from_env(env, id))
@@ -106,8 +105,7 @@ impl Inputs {
         });
         Ok(Self {
             command,
-            feeds,
-            only_extra: reader.boolean("onlyAddExtraIndex")?,
+            sources,
             registry,
             repository,
             tags: tags(reader.strict("tags")?.or_else(|| env.variable("Build.BuildId")))?,

@@ -1,7 +1,9 @@
 //! Runs the client and finds out what it built, or why not.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
@@ -10,15 +12,19 @@ use super::client::Client;
 use super::docker::Session;
 use super::engine::{Engine, StoredImage};
 use super::metadata::Metadata;
+use crate::acquire::{Acquired, Acquirer};
 use crate::cancel::Cancel;
 use crate::console::Console;
-use crate::error::{hint_context, hinted};
+use crate::error::{self, hint_context, hinted};
 use crate::feeder::{Feeder, Way};
 use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
 use crate::process::{Ended, LineBuffer, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
 use crate::secret::Secret;
+
+/// How long to wait after a renewal that failed.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 
 /// What a build needs from the rest of the step.
 #[derive(Debug)]
@@ -44,6 +50,40 @@ pub struct Built {
     pub config: Option<String>,
 }
 
+/// The secrets of the catalogue: those acquired before the build, and who acquires them again when one ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Supply<'a> {
+    /// Acquired before the build.
+    pub first: &'a Acquired,
+    /// Who acquires them again.
+    pub source: Option<&'a Acquirer<'a>>,
+}
+
+impl Supply<'_> {
+    /// Replaces secrets in the feeder before they end, as long as it is polled.
+    async fn keep_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
+        let mut renewal = self.first.renewal;
+        loop {
+            let (Some(at), Some(source)) = (renewal, self.source) else {
+                return std::future::pending().await;
+            };
+            tokio::time::sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await;
+            match Box::pin(source.acquire()).await {
+                Ok(fresh) => {
+                    fresh.secrets.iter().try_for_each(|secret| feeder.replace(secret))?;
+                    console.line("A credential was about to end; later instructions get a fresh one.");
+                    renewal = fresh.renewal;
+                }
+                Err(error) => {
+                    let error = error.context("a credential is about to end and cannot be renewed yet");
+                    console.warning(&error::render(&error));
+                    renewal = Some(SystemTime::now() + RENEWAL_PAUSE);
+                }
+            }
+        }
+    }
+}
+
 /// How a call of the client ended, and what it said.
 struct Outcome {
     ended: Ended,
@@ -57,20 +97,20 @@ impl Workshop<'_> {
     pub async fn build(
         &self,
         plan: &BuildPlan,
-        secrets: &[Secret],
+        supply: Supply<'_>,
         console: &Arc<Console>,
         cancel: &Cancel,
     ) -> anyhow::Result<Built> {
-        let secrets: Vec<&Secret> = secrets.iter().chain(&plan.own).collect();
+        let secrets: Vec<&Secret> = supply.first.secrets.iter().chain(&plan.own).collect();
         let mut feeder = Feeder::new(&secrets, &self.session.logins, Way::PREFERRED, self.folder)?;
-        let mut outcome = self.call(plan, &feeder, console, cancel).await?;
+        let mut outcome = self.call(plan, supply, &feeder, console, cancel).await?;
         if outcome.unreachable {
             console.warning(
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
             feeder = Feeder::new(&secrets, &self.session.logins, Way::Files, self.folder)?;
-            outcome = self.call(plan, &feeder, console, cancel).await?;
+            outcome = self.call(plan, supply, &feeder, console, cancel).await?;
         }
         drop(feeder);
         match outcome.ended {
@@ -83,6 +123,7 @@ impl Workshop<'_> {
     async fn call(
         &self,
         plan: &BuildPlan,
+        supply: Supply<'_>,
         feeder: &Feeder,
         console: &Arc<Console>,
         cancel: &Cancel,
@@ -121,17 +162,19 @@ impl Workshop<'_> {
             let console = Arc::clone(console);
             LineBuffer::new(move |bytes| console.redactor().safe_cut(bytes))
         };
-        let ended = process
-            .supervise(cancel, lines, |line| {
-                console.line(line);
-                unreachable |= feeder.is_unreachable(line);
-                if let Some(text) = line.strip_prefix("ERROR: ") {
-                    error = Some(text.to_owned());
-                } else if !line.starts_with('#') && !line.trim().is_empty() {
-                    last = Some(line.to_owned());
-                }
-            })
-            .await?;
+        let running = process.supervise(cancel, lines, |line| {
+            console.line(line);
+            unreachable |= feeder.is_unreachable(line);
+            if let Some(text) = line.strip_prefix("ERROR: ") {
+                error = Some(text.to_owned());
+            } else if !line.starts_with('#') && !line.trim().is_empty() {
+                last = Some(line.to_owned());
+            }
+        });
+        let ended = tokio::select! {
+            ended = running => ended?,
+            broken = supply.keep_fresh(feeder, console) => match broken? {},
+        };
         Ok(Outcome { ended, error: error.or(last), unreachable: unreachable && ended != Ended::Exited(0) })
     }
 

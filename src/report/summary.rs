@@ -16,6 +16,8 @@ pub struct Report {
     pub pushed: bool,
     /// The feeds that were used.
     pub feeds: Vec<String>,
+    /// Which tokens opened them.
+    pub tokens: Vec<&'static str>,
     /// The ids of the secrets that were fed.
     pub secrets: Vec<String>,
     /// The stages and how long each took.
@@ -52,6 +54,7 @@ impl Report {
         row("Digest", self.digest.as_slice());
         row("Image id", self.image_id.as_slice());
         row("Feeds", &self.feeds);
+        row("Opened by", &self.tokens.iter().map(ToString::to_string).collect::<Vec<_>>());
         row("Secret ids", &self.secrets);
         if self.image_id.is_some() && self.digest.is_none() {
             let _ = writeln!(text, "| Digest | none before a push: the engine's store keeps no manifests |");
@@ -88,6 +91,7 @@ mod tests {
             image_id: Some("sha256:i".into()),
             pushed: true,
             feeds: vec!["shared".into()],
+            tokens: vec!["job access token"],
             secrets: vec!["PIP_EXTRA_URL".into()],
             stages: vec![("Feeds", Duration::from_millis(120)), ("Build", Duration::from_secs(61))],
             notices: vec!["a <b>".into()],
@@ -101,6 +105,7 @@ mod tests {
              | Digest | `sha256:d` |\n\
              | Image id | `sha256:i` |\n\
              | Feeds | `shared` |\n\
+             | Opened by | `job access token` |\n\
              | Secret ids | `PIP_EXTRA_URL` |\n\
              | Feeds | 0.1 s |\n\
              | Build | 61.0 s |\n\
