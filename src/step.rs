@@ -33,7 +33,7 @@ const REQUEST_TIMEOUT: u64 = 100;
 pub async fn main_stage(env: &Env, cancel: &Cancel) -> TaskResult {
     let console = Arc::new(Console::default());
     let mut report = Report::default();
-    let result = match run(env, &console, cancel, &mut report).await {
+    let result = match Box::pin(run(env, &console, cancel, &mut report)).await {
         Ok(()) => TaskResult::Succeeded,
         Err(error) if error.chain().any(<dyn std::error::Error>::is::<Cancelled>) => {
             console.line("The run was cancelled; what was running was stopped.");

@@ -243,9 +243,37 @@ fn normalise(id: &str) -> String {
     id.trim_start_matches('.').replace(['-', '.'], "_").to_lowercase()
 }
 
+/// The catalogue as a Markdown table, as `docs/secrets.md` holds it.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from("| client | id | holds |\n|---|---|---|\n");
+    for row in CATALOGUE {
+        let ids: Vec<String> = row.ids.iter().map(|id| format!("`{id}`")).collect();
+        text.push_str(&format!("| {} | {} | {} |\n", row.client, ids.join(", "), row.holds));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_docs_have_the_table() {
+        let docs = include_str!("../../docs/secrets.md");
+        assert!(docs.contains(&markdown()), "docs/secrets.md lacks this table:\n{}", markdown());
+    }
+
+    #[test]
+    fn the_readme_has_the_rows_of_pip() {
+        let readme = include_str!("../../README.md");
+        let shown = [Entry::IndexUrl, Entry::ExtraIndexUrl, Entry::PipConf, Entry::Netrc, Entry::FeedToken];
+        for row in CATALOGUE.iter().filter(|row| shown.contains(&row.entry)) {
+            let ids: Vec<String> = row.ids.iter().map(|id| format!("`{id}`")).collect();
+            let line = format!("| {} | {} |", ids.join(", "), row.holds);
+            assert!(readme.lines().any(|known| known == line), "the README lacks the line\n{line}");
+        }
+    }
 
     #[test]
     fn ids_match_in_every_spelling() {

@@ -71,6 +71,8 @@ struct Group {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Input {
     name: String,
+    #[serde(default)]
+    aliases: Vec<String>,
     #[serde(rename = "type")]
     kind: InputKind,
     label: String,
@@ -94,6 +96,18 @@ enum InputKind {
     String,
     #[serde(rename = "connectedService:dockerregistry")]
     DockerRegistry,
+    #[serde(rename = "connectedService:externalPythonDownloadFeed")]
+    PythonIndex,
+    #[serde(rename = "connectedService:externalnpmregistry")]
+    NpmRegistry,
+    #[serde(rename = "connectedService:ExternalNuGetFeed")]
+    NuGetSource,
+    #[serde(rename = "connectedService:externalmavenrepository")]
+    MavenRepository,
+    #[serde(rename = "connectedService:externalcargorepository")]
+    CargoRegistry,
+    #[serde(rename = "connectedService:workloadidentityuser")]
+    WorkloadIdentity,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -197,6 +211,18 @@ fn names_and_lengths_are_what_the_service_takes() {
 }
 
 #[test]
+fn the_old_names_of_inputs_are_aliases() {
+    let aliases: Vec<_> = task()
+        .inputs
+        .into_iter()
+        .flat_map(|input| input.aliases.into_iter().map(move |alias| (alias, input.name.clone())))
+        .collect();
+    let expected =
+        ("azureDevOpsServiceConnection".to_owned(), "workloadIdentityServiceConnection".to_owned());
+    assert_eq!(aliases, [expected]);
+}
+
+#[test]
 fn the_inputs_and_their_defaults() {
     let task = task();
     let defaults: Vec<_> = task
@@ -216,6 +242,15 @@ fn the_inputs_and_their_defaults() {
         [
             "artifactFeeds: PickList = ",
             "onlyAddExtraIndex: Boolean = false",
+            "pythonDownloadServiceConnections: PythonIndex = ",
+            "npmServiceConnections: NpmRegistry = ",
+            "nuGetServiceConnections: NuGetSource = ",
+            "mavenServiceConnections: MavenRepository = ",
+            "cargoServiceConnections: CargoRegistry = ",
+            "workloadIdentityServiceConnection: WorkloadIdentity = ",
+            "feedUrl: MultiLine = ",
+            "feedToken: PickList = auto",
+            "npmScopes: MultiLine = ",
             "containerRegistry: DockerRegistry = ",
             "repository: String = ",
             "command: PickList = buildAndPush",
