@@ -8,6 +8,8 @@ pub mod user;
 mod access;
 mod cargo;
 mod conda;
+#[cfg(test)]
+mod fixture;
 mod git;
 mod gradle;
 mod maven;
@@ -18,9 +20,12 @@ mod pip;
 mod poetry;
 mod twine;
 mod uv;
+mod xml;
 mod yarn;
 
 pub use access::{Access, IndexOrder};
+
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
@@ -80,6 +85,19 @@ fn named<'a>(sources: &'a [Source], name: &str) -> anyhow::Result<&'a Source> {
     })?;
     anyhow::ensure!(found.next().is_none(), "several sources are called `{name}`");
     Ok(source)
+}
+
+/// Refuses sources that a client cannot tell apart, for a file in which it knows them by name; `spelt` is a name as the
+/// client reads it.
+fn distinct(sources: &[Source], spelt: impl Fn(&str) -> String) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
+    match sources.iter().map(|source| spelt(&source.name)).find(|name| !seen.insert(name.clone())) {
+        None => Ok(()),
+        Some(name) => Err(hinted(
+            format!("several sources are called `{name}`, and the client tells them apart by name"),
+            "leave one of them, or open one by a service connection, which has a name of its own",
+        )),
+    }
 }
 
 /// The only credential of all sources.
