@@ -125,7 +125,9 @@ mod tests {
 
     const FEED: &str = "https://pkgs.dev.azure.com/contoso/My%20Project/_packaging/a/npm/registry/";
 
-    fn render(sources: &[Source], scopes: &[(&str, Option<&str>)]) -> anyhow::Result<String> {
+    type Scopes<'a> = &'a [(&'a str, Option<&'a str>)];
+
+    fn render(sources: &[Source], scopes: Scopes<'_>) -> anyhow::Result<String> {
         let scopes: Vec<_> =
             scopes.iter().map(|(scope, name)| ((*scope).to_owned(), name.map(str::to_owned))).collect();
         npmrc(sources, &scopes).map(|text| text.expose_secret().to_owned())
@@ -172,7 +174,7 @@ mod tests {
             vec![source]
         };
         let twice = vec![token("a", FEED), password("b", FEED, "me", "s3cret")];
-        let table: [(Vec<Source>, &[(&str, Option<&str>)], &str); 6] = [
+        let table: [(_, Scopes<'_>, _); 6] = [
             (bearer("s3cret\n"), &[], "the token of `a` has characters that a Bearer header cannot hold"),
             (bearer(""), &[], "the token of `a` has characters that a Bearer header cannot hold"),
             (
