@@ -23,10 +23,9 @@ mod uv;
 mod xml;
 mod yarn;
 
-pub use access::{Access, IndexOrder};
-
 use std::collections::BTreeSet;
 
+pub use access::{Access, IndexOrder};
 use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
