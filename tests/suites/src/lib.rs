@@ -8,6 +8,7 @@
 
 pub mod canary;
 mod gate;
+mod relay;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use feedbuild_agent::{Endpoint, Job, Outcome, Step, Task, TaskResult};
 use feedbuild_sandbox::{Feed, Registry, Sandbox};
 
 pub use gate::{Gate, Waiting};
+pub use relay::Relay;
 
 /// The token that the job has; nothing else in the world contains these characters.
 pub const TOKEN: &str = "canary-job-token-8c1f2ab7d4e95306";
@@ -261,7 +263,7 @@ pub fn unique(name: &str) -> String {
 }
 
 /// The outcome, after a check that the step did well.
-#[must_use]
+#[expect(clippy::must_use_candidate, reason = "the check may be all")]
 pub fn succeeded(outcome: Outcome) -> Outcome {
     assert_eq!(outcome.result, TaskResult::Succeeded, "the log:\n{}", outcome.log_text());
     outcome
