@@ -193,6 +193,14 @@ fn failed(said: Option<String>, how: &str) -> anyhow::Error {
             "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
         ));
     }
+    let refused = ["401 Unauthorized", "403 Forbidden", "pull access denied", "authorization failed"];
+    if text.contains("failed to resolve source metadata") && refused.iter().any(|sign| text.contains(sign)) {
+        return error.context(hint_context(
+            format!("a base image cannot be pulled ({how})"),
+            "log in to its registry before this step by `Docker@2` with `command: login`; the login of \
+             `containerRegistry` is used for its own registry alone",
+        ));
+    }
     let lost = [
         "rpc error: code = Unavailable",
         "error reading from server: EOF",
