@@ -233,13 +233,19 @@ impl World {
         self.step().input("command", "build").input("repository", &unique("built"))
     }
 
-    /// Runs the docker client against the world's engine and returns what it printed.
+    /// Runs the docker client with the user's config against the world's engine and returns what it printed.
     #[expect(clippy::must_use_candidate, reason = "many a command is run for its effect")]
     pub fn docker(&self, arguments: &[&str]) -> String {
+        self.docker_with(&self.docker_config(), arguments)
+    }
+
+    /// Runs the docker client with another config folder.
+    #[expect(clippy::must_use_candidate, reason = "many a command is run for its effect")]
+    pub fn docker_with(&self, config: &Path, arguments: &[&str]) -> String {
         let output = Command::new(Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("bin/docker"))
             .args(arguments)
             .env("DOCKER_HOST", &self.engine)
-            .env("DOCKER_CONFIG", self.docker_config())
+            .env("DOCKER_CONFIG", config)
             .output()
             .expect("docker starts");
         assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
