@@ -21,8 +21,10 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 fn step_at(world: &World, gate: &Gate) -> Step {
     let dockerfile = format!("{}/Dockerfile", unique("build"));
     let mounts = "--mount=type=secret,id=PIP_EXTRA_URL --mount=type=secret,id=netrc";
-    let command =
-        format!("{} && grep -q password /run/secrets/netrc && echo it has its secrets", gate.command());
+    let command = format!(
+        "{} && grep -q password /run/secrets/netrc && echo it has its secrets | tr a-z A-Z",
+        gate.command()
+    );
     world.source(&dockerfile, &format!("FROM feedbuild-test/base\nRUN {mounts} {command}\n"));
     world
         .step()
@@ -216,7 +218,7 @@ fn two_steps_of_a_job_may_run_at_once() {
     for running in running {
         let outcome = succeeded(running.wait().unwrap());
         assert!(
-            outcome.log.iter().any(|line| line.ends_with(" it has its secrets")),
+            outcome.log.iter().any(|line| line.ends_with(" IT HAS ITS SECRETS")),
             "{}",
             outcome.log_text()
         );
@@ -230,7 +232,8 @@ fn a_step_may_be_tried_again() {
     world.sandbox.fault("…/packaging/feeds", Fault::Status(404), 1);
     let step = world
         .build_step("FROM feedbuild-test/base\nRUN --mount=type=secret,id=FEED_TOKEN test -s /run/secrets/FEED_TOKEN\n")
-        .input("artifactFeeds", "my-private-pypi");
+        .input("artifactFeeds", "my-private-pypi")
+        .input("noCache", "true");
     let first = step.run().unwrap();
     assert_eq!(first.result, TaskResult::Failed, "{}", first.log_text());
     nothing_stays(&world, &first);
