@@ -9,7 +9,7 @@ use std::time::Duration;
 use feedbuild_agent::{Cancellation, Outcome, Running, Step, TaskResult};
 use feedbuild_sandbox::Fault;
 use feedbuild_suites::{
-    Gate, PASSWORD, REGISTRY_ID, Store, TOKEN, Waiting, World, only_error, succeeded, unique,
+    Client, Gate, PASSWORD, REGISTRY_ID, Store, TOKEN, Waiting, World, only_error, succeeded, unique,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -122,11 +122,23 @@ fn a_cancel_stops_the_build_and_cleans_up() {
 }
 
 #[test]
+fn a_cancel_stops_a_client_without_buildx_too() {
+    let (world, gate) = (World::new(Store::Classic), Gate::new());
+    world.use_client(Client::Legacy);
+    let running = step_at(&world, &gate).start().unwrap();
+    let waiting = gate.reached();
+    let outcome = running.cancel().unwrap();
+    cancelled_at_once(&outcome);
+    nothing_stays(&world, &outcome);
+    waiting.killed();
+}
+
+#[test]
 fn a_client_that_hears_no_signal_is_killed() {
     let world = World::new(Store::Containerd);
     world.use_plugin("trap '' INT TERM\necho it is deaf\nsleep 600");
     let running = step_at(&world, &Gate::new()).start().unwrap();
-    running.wait_for_line("it is deaf", PROMPTLY).unwrap();
+    running.wait_for_line("it is deaf", Duration::from_mins(1)).unwrap();
     let clients = clients(&world);
     let outcome = running.cancel().unwrap();
     end_of(&clients);
@@ -185,6 +197,19 @@ fn a_killed_binary_is_a_failure_and_the_post_job_stage_cleans_up() {
     let post_job = succeeded(step.run_post_job().unwrap());
     assert_eq!(post_job.log, ["Removed what 1 interrupted run(s) left"]);
     nothing_stays(&world, &post_job);
+}
+
+#[test]
+fn a_client_that_says_nothing_dies_with_a_killed_binary() {
+    let world = World::new(Store::Containerd);
+    // One that prints would end by itself, at the closed pipe.
+    world.use_plugin("echo it is silent; exec sleep 600");
+    let running = step_at(&world, &Gate::new()).start().unwrap();
+    running.wait_for_line("it is silent", Duration::from_mins(1)).unwrap();
+    let clients = clients(&world);
+    kill_native(&running);
+    end_of(&clients);
+    assert_eq!(running.wait().unwrap().result, TaskResult::Failed);
 }
 
 fn kill_native(running: &Running) {
