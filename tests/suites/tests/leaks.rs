@@ -4,6 +4,8 @@
 //! Two things may hold a canary, and are told by who they are: the task's own processes, which get the secrets from
 //! the agent in their environment, and what the Dockerfile itself does with them in the containers of the build.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
