@@ -1,6 +1,8 @@
 //! Finds our secrets, in every form of [`mask::patterns`], in bytes that are about to be shown or passed on.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::cell::OnceCell;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::agent::mask;
@@ -10,62 +12,93 @@ const REPLACEMENT: &str = "***";
 /// From this length on, a hit is no accident.
 const LONG: usize = 8;
 
+/// How much of a form is searched for; a hit is then followed as far as the text agrees with the form. The search needs
+/// memory and time for every byte that it looks for, and a secret may have half a megabyte.
+const HEAD: usize = 256;
+
 /// The set of secrets known so far.
 #[derive(Default)]
 pub struct Redactor {
     patterns: Vec<SecretBox<[u8]>>,
-    automaton: Option<AhoCorasick>,
-    long_only: Option<AhoCorasick>,
-    longest: usize,
+    /// Made when something is searched for the first time after a secret came.
+    search: OnceCell<AhoCorasick>,
 }
 
 impl Redactor {
     /// Adds a secret; from now on it is found.
     pub fn add(&mut self, secret: &[u8]) {
         self.patterns.extend(mask::patterns(secret));
-        let patterns = self.patterns.iter().map(ExposeSecret::expose_secret);
-        self.longest = patterns.clone().map(<[u8]>::len).max().unwrap_or(0);
-        self.automaton = Some(automaton(patterns.clone()));
-        self.long_only = Some(automaton(patterns.filter(|pattern| pattern.len() >= LONG)));
+        self.search.take();
     }
 
     /// Whether a secret, in any form, is in `bytes`. Forms shorter than 8 bytes do not count: a user's secret `prod`
     /// is also a piece of many a path.
     #[must_use]
     pub fn leaks(&self, bytes: &[u8]) -> bool {
-        self.long_only.as_ref().is_some_and(|automaton| automaton.is_match(bytes))
+        // A short hit may hide a long one that begins within it, so the search goes on behind its first byte.
+        let mut from = 0;
+        while let Some(hit) = self.find(bytes, from) {
+            if hit.len() >= LONG {
+                return true;
+            }
+            from = hit.start + 1;
+        }
+        false
     }
 
     /// `text` with every hit replaced by `***`.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        match &self.automaton {
-            // A base64 hit may begin inside a multi-byte character only if that byte is ASCII, so never.
-            Some(automaton) if automaton.is_match(text) => {
-                let bytes =
-                    automaton.replace_all_bytes(text.as_bytes(), &vec![REPLACEMENT; self.patterns.len()]);
-                String::from_utf8_lossy(&bytes).into_owned()
-            }
-            _ => text.to_owned(),
+        let bytes = text.as_bytes();
+        let (mut clean, mut from) = (Vec::with_capacity(bytes.len()), 0);
+        while let Some(hit) = self.find(bytes, from) {
+            clean.extend_from_slice(&bytes[from..hit.start]);
+            clean.extend_from_slice(REPLACEMENT.as_bytes());
+            from = hit.end;
         }
+        clean.extend_from_slice(&bytes[from..]);
+        String::from_utf8_lossy(&clean).into_owned()
     }
 
     /// Where a line that has grown too long may be cut so that no hit is cut in two: the end of what is safe.
     #[must_use]
     pub fn safe_cut(&self, bytes: &[u8]) -> usize {
-        let cut = bytes.len().saturating_sub(self.longest);
-        let crossing = self.automaton.as_ref().and_then(|automaton| {
-            automaton.find_iter(bytes).find(|hit| hit.start() < cut && hit.end() > cut)
+        let longest = self.patterns.iter().map(|pattern| pattern.expose_secret().len()).max().unwrap_or(0);
+        let cut = bytes.len().saturating_sub(longest);
+        let mut from = 0;
+        while let Some(hit) = self.find(bytes, from).filter(|hit| hit.start < cut) {
+            if hit.end > cut {
+                return hit.start;
+            }
+            from = hit.end;
+        }
+        cut
+    }
+
+    /// The first hit from `from` on.
+    fn find(&self, bytes: &[u8], from: usize) -> Option<std::ops::Range<usize>> {
+        if self.patterns.is_empty() {
+            return None;
+        }
+        let search = self.search.get_or_init(|| {
+            let forms = self.patterns.iter().map(ExposeSecret::expose_secret);
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(forms.map(|form| &form[..form.len().min(HEAD)]))
+                .expect("the secrets of a step are far below 2^31 states")
         });
-        crossing.map_or(cut, |hit| hit.start())
+        let hit = search.find(aho_corasick::Input::new(bytes).range(from..))?;
+        // Forms may share their first bytes; the one that goes furthest counts.
+        let furthest =
+            self.patterns.iter().map(|form| agreement(form.expose_secret(), &bytes[hit.start()..])).max();
+        Some(hit.start()..hit.start() + furthest.unwrap_or(0).max(hit.len()))
     }
 }
 
-fn automaton<'a>(patterns: impl Iterator<Item = &'a [u8]>) -> AhoCorasick {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostLongest)
-        .build(patterns)
-        .expect("the secrets of a step are far below 2^31 states")
+/// How many of the first bytes of both are the same.
+fn agreement(form: &[u8], text: &[u8]) -> usize {
+    form.iter().zip(text).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -86,6 +119,24 @@ mod tests {
         assert_eq!(redactor.redact("a p@ss word b p%40ss%20word c"), "a *** b *** c");
         assert_eq!(redactor.redact("é ünïcödé-secret é"), "é *** é");
         assert_eq!(redactor.redact("nothing"), "nothing");
+    }
+
+    #[test]
+    fn a_long_secret_is_replaced_whole_in_no_time() {
+        let secret = "0123456789abcdefghijklmnopqrstuvwxyz_".repeat(500 * 1024 / 37);
+        let redactor = redactor(&[&secret, "0123456789abcde: something else"]);
+        assert_eq!(
+            redactor.redact(&format!("a {secret} b 0123456789abcde: something else c")),
+            "a *** b *** c"
+        );
+        assert!(redactor.leaks(format!("x={}", &secret[..300]).as_bytes()));
+    }
+
+    #[test]
+    fn a_short_hit_hides_no_long_one() {
+        let redactor = redactor(&["prod", "oduction-key"]);
+        assert!(redactor.leaks(b"/opt/production-key"));
+        assert!(!redactor.leaks(b"/opt/product"));
     }
 
     #[test]

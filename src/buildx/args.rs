@@ -53,6 +53,12 @@ impl BuildCall<'_> {
         args.extend(["--".to_owned(), self.context.to_owned()]);
         args
     }
+
+    /// Whether the image's attestations say where its sources are from.
+    #[must_use]
+    pub fn attests_sources(&self) -> bool {
+        self.forwarded.iter().any(|flag| flag.starts_with("--provenance") || flag.starts_with("--attest"))
+    }
 }
 
 /// The build context as an argument: a URL or `-`-less path as it is, a relative path under the sources folder.
@@ -139,6 +145,15 @@ mod tests {
                 "/s/app"
             ]
         );
+    }
+
+    #[test]
+    fn sources_are_attested_by_provenance_only() {
+        let client = Client::Buildx("docker-buildx".into());
+        let attests =
+            |flag: &str| BuildCall { forwarded: &[flag.to_owned()], ..call(&client, &[]) }.attests_sources();
+        assert!(attests("--provenance=mode=max") && attests("--attest=type=provenance"));
+        assert!(!attests("--pull") && !call(&client, &[]).attests_sources());
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Destination<'_> {
     /// Finds out before the build whether the registry accepts the login; after a long build would be late.
     pub async fn check_login(&self, engine: &Engine) -> anyhow::Result<()> {
         let Some(login) = self.login else { return Ok(()) };
-        engine.check_login(login).await.map_err(|error| self.explain(error, "log in to"))
+        engine.check_login(login).await.map_err(|error| self.explain(error, "login"))
     }
 
     /// Pushes every tag and reads it back. All have the same manifest, which is returned.
@@ -51,45 +51,52 @@ impl Destination<'_> {
         console: &Console,
     ) -> anyhow::Result<Manifest> {
         let references = self.references();
-        let mut registry = None;
-        let mut pushed = None;
-        for (number, tag) in self.tags.iter().enumerate() {
-            let one = async {
-                console.section(&format!("Pushing {}", references[number]));
-                engine
-                    .push(&self.repository.to_string(), tag.as_str(), self.login, |line| console.line(line))
-                    .await
-                    .map_err(|error| self.explain(error, "push to"))?;
-                if registry.is_none() {
-                    registry = Some(Registry::connect(self.repository, self.login, network).await?);
-                }
-                let registry = registry.as_ref().context("it was connected above")?;
-                let manifest = registry
-                    .manifest(self.repository, tag)
-                    .await
-                    .context("cannot read the pushed manifest back")?;
-                compare(image, &manifest)?;
-                console.line(&format!("{} is {}", references[number], manifest.digest));
-                Ok(manifest)
-            };
-            let manifest = one.await.map_err(|error: anyhow::Error| {
-                let done = match number {
-                    0 => "nothing was pushed before".to_owned(),
-                    _ => format!("pushed before: {}", references[..number].join(", ")),
-                };
-                error.context(format!("cannot push `{}` ({done})", references[number]))
-            })?;
-            pushed = Some(manifest);
+        let pushed = |count: usize| match &references[..count] {
+            [] => "nothing is pushed".to_owned(),
+            some => format!("pushed: {}", some.join(", ")),
+        };
+        let (mut registry, mut manifest) = (None, None);
+        for (number, (tag, reference)) in self.tags.iter().zip(&references).enumerate() {
+            console.section(&format!("Pushing {reference}"));
+            engine
+                .push(&self.repository.to_string(), tag.as_str(), self.login, |line| console.line(line))
+                .await
+                .map_err(|error| self.explain(error, "push"))
+                .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
+            let found = self
+                .read_back(tag, image, &mut registry, network)
+                .await
+                .with_context(|| format!("cannot verify `{reference}` ({})", pushed(number + 1)))?;
+            console.line(&format!("{reference} is {}", found.digest));
+            manifest = Some(found);
         }
-        pushed.context("there is no tag to push")
+        manifest.context("there is no tag to push")
+    }
+
+    /// The manifest of a tag that was pushed, after a check that it is that of the image.
+    async fn read_back(
+        &self,
+        tag: &Tag,
+        image: &StoredImage,
+        registry: &mut Option<Registry>,
+        network: &Network,
+    ) -> anyhow::Result<Manifest> {
+        let registry = match registry {
+            Some(registry) => registry,
+            None => registry.insert(Registry::connect(self.repository, self.login, network).await?),
+        };
+        let manifest = registry.manifest(self.repository, tag).await?;
+        compare(image, &manifest)?;
+        Ok(manifest)
     }
 
     fn explain(&self, error: anyhow::Error, what: &str) -> anyhow::Error {
         let text = format!("{error:#}").to_lowercase();
         let server = self.repository.registry();
-        let refused = ["unauthorized", "authentication required", "denied", "no basic auth", "401", "403"];
+        let refused =
+            ["unauthorized", "authentication required", "denied", "forbidden", "no basic auth", "401", "403"];
         if !refused.iter().any(|word| text.contains(word)) {
-            return error.context(format!("cannot {what} registry `{server}`"));
+            return error.context(format!("the {what} to registry `{server}` failed"));
         }
         let hint = match self.login {
             Some(login) => format!(
@@ -99,7 +106,7 @@ impl Destination<'_> {
             ),
             None => "set `containerRegistry` to a service connection for this registry".to_owned(),
         };
-        error.context(hint_context(format!("registry `{server}` refused the login or the push"), hint))
+        error.context(hint_context(format!("registry `{server}` refused the {what}"), hint))
     }
 }
 

@@ -1,14 +1,15 @@
 //! The contestants, and a world in which they do the same: build the article's example, whose layers are all in the
 //! cache, with one secret.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use feedbuild_agent::{Outcome, Running, Step, Task, TaskResult};
-use feedbuild_suites::{Store, World, unique, variable};
+use feedbuild_sandbox::{Feed, Sandbox};
+use feedbuild_suites::{Store, TOKEN, World, unique, variable};
 
 use crate::measure::Series;
 
@@ -32,11 +33,14 @@ pub(crate) enum Contestant {
     Step,
     /// The step with a distant service.
     DistantStep,
+    /// The step with a service that speaks TLS.
+    SecureStep,
 }
 
 impl Contestant {
     /// All of them, in the order of a round.
-    pub(crate) const ALL: [Self; 5] = [Self::Node, Self::Plugin, Self::Docker, Self::Step, Self::DistantStep];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Node, Self::Plugin, Self::Docker, Self::Step, Self::DistantStep, Self::SecureStep];
 
     /// Its name in a table.
     pub(crate) fn name(self) -> &'static str {
@@ -46,6 +50,7 @@ impl Contestant {
             Self::Docker => "docker buildx build",
             Self::Step => "step",
             Self::DistantStep => "step, 50 ms a request",
+            Self::SecureStep => "step, https",
         }
     }
 }
@@ -61,48 +66,54 @@ impl Times {
     }
 }
 
-/// A world with a warm cache.
+/// Two worlds, one with https, on one engine with a warm cache.
 pub(crate) struct Contest {
-    world: World,
+    plain: World,
     step: Step,
+    /// Holds what its step needs.
+    _secure: World,
+    secure_step: Step,
     client: PathBuf,
     /// What both clients are told.
     arguments: Vec<OsString>,
-    /// Holds the secret's file and the metadata file.
+    /// Holds the secret's file, the metadata file and the authority's certificate.
     _folder: tempfile::TempDir,
 }
 
 impl Contest {
-    /// Lays the world and runs everybody once, which fills the cache.
+    /// Lays the worlds and runs everybody once; the plugin, which is the first to build, fills the cache.
     pub(crate) fn new(store: Store, task: &Task) -> Result<Self> {
-        let world = World::new(store);
-        world.article();
-        let image = unique("bench");
-        let step = world.job.step(task)?;
-        let step = [
-            ("command", "build"),
-            ("artifactFeeds", FEED),
-            ("onlyAddExtraIndex", "true"),
-            ("repository", &image),
-            ("tags", TAG),
-            ("network", "host"),
-        ]
-        .into_iter()
-        .fold(step, |step, (name, value)| step.input(name, value));
         let folder = tempfile::tempdir().context("cannot make a folder")?;
-        let arguments = arguments(&world, &image, folder.path())?;
-        let client = PathBuf::from(variable("FEEDBUILD_TEST_CLIENT"));
-        let contest = Self { world, step, client, arguments, _folder: folder };
-        for contestant in [Contestant::Step, Contestant::Plugin, Contestant::Docker, Contestant::Node] {
+        let service = || Sandbox::builder().token(TOKEN).feed(Feed::org(FEED));
+        let plain = World::with_sandbox(store, service().start());
+        let secure = World::with_sandbox(store, service().tls().start());
+        let authority = folder.path().join("ca.pem");
+        std::fs::write(&authority, secure.sandbox.ca_pem().context("it speaks no TLS")?)
+            .context("cannot write the authority's certificate")?;
+        secure.job.set_variable("Agent.CAInfo", &authority.to_string_lossy());
+
+        let image = unique("bench");
+        let contest = Self {
+            step: step(&plain, task, &image)?,
+            secure_step: step(&secure, task, &image)?,
+            client: PathBuf::from(variable("FEEDBUILD_TEST_CLIENT")),
+            arguments: arguments(&plain, &image, folder.path())?,
+            plain,
+            _secure: secure,
+            _folder: folder,
+        };
+        for contestant in Contestant::ALL {
             contest.time(contestant)?;
         }
         Ok(contest)
     }
 
-    /// Lets everybody run in turns, `rounds` times.
+    /// Lets everybody run once a round, in an order that changes: what an engine does after a build weighs on whoever
+    /// comes next.
     pub(crate) fn run(&self, rounds: u32) -> Result<Times> {
         let mut times = Contestant::ALL.map(|contestant| (contestant, Vec::new()));
         for _ in 0..rounds {
+            fastrand::shuffle(&mut times);
             for (contestant, times) in &mut times {
                 times.push(self.time(*contestant)?);
             }
@@ -110,9 +121,9 @@ impl Contest {
         Ok(Times(times.map(|(contestant, times)| (contestant, Series::new(&times))).into()))
     }
 
-    /// The peak resident memory of the native process of one step, in KiB.
+    /// The peak resident memory of the native process of one step, in KiB; with TLS, which takes more.
     pub(crate) fn peak_memory(&self) -> Result<u32> {
-        let running = self.step.start()?;
+        let running = self.secure_step.start()?;
         let mut peak = None;
         // The kernel keeps the maximum, so the last reading before the end is the one that counts.
         while !has_ended(&running) {
@@ -124,40 +135,60 @@ impl Contest {
 
     fn time(&self, contestant: Contestant) -> Result<Duration> {
         match contestant {
-            Contestant::Node => run(Command::new("node").args(["-e", "0"])),
-            Contestant::Plugin => run(&mut self.client("cli-plugins/docker-buildx", &[])),
-            Contestant::Docker => run(&mut self.client("bin/docker", &["buildx"])),
-            Contestant::Step => self.time_step(),
+            Contestant::Node => run(self.command("node").args(["-e", "0"])),
+            Contestant::Plugin => run(self.client("cli-plugins/docker-buildx").args(&self.arguments)),
+            Contestant::Docker => run(self.client("bin/docker").arg("buildx").args(&self.arguments)),
+            Contestant::Step => time_step(&self.step),
             Contestant::DistantStep => {
-                self.world.sandbox.set_latency(DISTANCE);
-                let time = self.time_step();
-                self.world.sandbox.set_latency(Duration::ZERO);
+                self.plain.sandbox.set_latency(DISTANCE);
+                let time = time_step(&self.step);
+                self.plain.sandbox.set_latency(Duration::ZERO);
                 time
             }
+            Contestant::SecureStep => time_step(&self.secure_step),
         }
     }
 
-    fn time_step(&self) -> Result<Duration> {
-        let outcome = self.step.run()?;
-        check(&outcome)?;
-        Ok(outcome.elapsed)
+    fn client(&self, program: &str) -> Command {
+        self.command(self.client.join(program))
     }
 
-    /// One of the clients in the environment that the step has, less what is the agent's.
-    fn client(&self, program: &str, first: &[&str]) -> Command {
-        let mut command = Command::new(self.client.join(program));
+    /// A command in the environment that the step has, less what is the agent's. Node alone takes three times as long
+    /// with some variables (`NODE_EXTRA_CA_CERTS`), so none of ours comes in.
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command
-            .args(first)
-            .args(&self.arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.world.job.home_dir())
-            .env("DOCKER_HOST", &self.world.engine)
-            // As in the step, which needs neither.
+            .env("HOME", self.plain.job.home_dir())
+            .env("DOCKER_HOST", &self.plain.engine)
+            // As in the step, which needs none of them.
+            .env("BUILDX_GIT_INFO", "false")
             .env("BUILDX_METADATA_PROVENANCE", "disabled")
             .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         command
     }
+}
+
+/// The article's step, less the push.
+fn step(world: &World, task: &Task, image: &str) -> Result<Step> {
+    world.article();
+    let inputs = [
+        ("command", "build"),
+        ("artifactFeeds", FEED),
+        ("onlyAddExtraIndex", "true"),
+        ("repository", image),
+        ("tags", TAG),
+        ("network", "host"),
+    ];
+    let step = world.job.step(task)?;
+    Ok(inputs.into_iter().fold(step, |step, (name, value)| step.input(name, value)))
+}
+
+fn time_step(step: &Step) -> Result<Duration> {
+    let outcome = step.run()?;
+    check(&outcome)?;
+    Ok(outcome.elapsed)
 }
 
 /// What the step tells the plugin, with the secret in a file.

@@ -27,8 +27,10 @@ pub(crate) fn times(times: &Times) -> String {
 pub(crate) fn bounds(bounds: &[Bound]) -> String {
     let line = |bound: &Bound| {
         let verdict = if bound.is_met() { "pass" } else { "FAIL" };
+        let at_best =
+            bound.at_best.map(|value| format!("  ({value:.2} of the shortest)")).unwrap_or_default();
         format!(
-            "  {:<44}{:>9.2} ≤ {:>6.2} {:<3} {verdict}\n",
+            "  {:<44}{:>9.2} ≤ {:>6.2} {:<3} {verdict}{at_best}\n",
             bound.what, bound.measured, bound.limit, bound.unit
         )
     };

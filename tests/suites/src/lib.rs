@@ -8,6 +8,7 @@
 
 pub mod canary;
 mod gate;
+mod relay;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use feedbuild_agent::{Endpoint, Job, Outcome, Step, Task, TaskResult};
 use feedbuild_sandbox::{Feed, Registry, Sandbox};
 
 pub use gate::{Gate, Waiting};
+pub use relay::Relay;
 
 /// The token that the job has; nothing else in the world contains these characters.
 pub const TOKEN: &str = "canary-job-token-8c1f2ab7d4e95306";
@@ -231,13 +233,19 @@ impl World {
         self.step().input("command", "build").input("repository", &unique("built"))
     }
 
-    /// Runs the docker client against the world's engine and returns what it printed.
+    /// Runs the docker client with the user's config against the world's engine and returns what it printed.
     #[expect(clippy::must_use_candidate, reason = "many a command is run for its effect")]
     pub fn docker(&self, arguments: &[&str]) -> String {
+        self.docker_with(&self.docker_config(), arguments)
+    }
+
+    /// Runs the docker client with another config folder.
+    #[expect(clippy::must_use_candidate, reason = "many a command is run for its effect")]
+    pub fn docker_with(&self, config: &Path, arguments: &[&str]) -> String {
         let output = Command::new(Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("bin/docker"))
             .args(arguments)
             .env("DOCKER_HOST", &self.engine)
-            .env("DOCKER_CONFIG", self.docker_config())
+            .env("DOCKER_CONFIG", config)
             .output()
             .expect("docker starts");
         assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -261,7 +269,7 @@ pub fn unique(name: &str) -> String {
 }
 
 /// The outcome, after a check that the step did well.
-#[must_use]
+#[expect(clippy::must_use_candidate, reason = "the check may be all")]
 pub fn succeeded(outcome: Outcome) -> Outcome {
     assert_eq!(outcome.result, TaskResult::Succeeded, "the log:\n{}", outcome.log_text());
     outcome

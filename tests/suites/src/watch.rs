@@ -103,7 +103,11 @@ impl Watch {
 #[must_use]
 pub fn processes(searcher: &Searcher, engine: &str) -> BTreeSet<ProcessLeak> {
     let outside = outside_namespaces(engine);
-    pids().into_iter().flat_map(|pid| Process::read(pid, &outside)).flat_map(|p| p.leaks(searcher)).collect()
+    pids()
+        .into_iter()
+        .filter_map(|pid| Process::read(pid, &outside))
+        .flat_map(|p| p.leaks(searcher))
+        .collect()
 }
 
 struct Guard {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use feedbuild_agent::{Cancellation, Outcome, Running, Step, TaskResult};
 use feedbuild_sandbox::Fault;
 use feedbuild_suites::{
-    Gate, PASSWORD, REGISTRY_ID, Store, TOKEN, Waiting, World, only_error, succeeded, unique,
+    Client, Gate, PASSWORD, REGISTRY_ID, Store, TOKEN, Waiting, World, only_error, succeeded, unique,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -21,8 +21,10 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 fn step_at(world: &World, gate: &Gate) -> Step {
     let dockerfile = format!("{}/Dockerfile", unique("build"));
     let mounts = "--mount=type=secret,id=PIP_EXTRA_URL --mount=type=secret,id=netrc";
-    let command =
-        format!("{} && grep -q password /run/secrets/netrc && echo it has its secrets", gate.command());
+    let command = format!(
+        "{} && grep -q password /run/secrets/netrc && echo it has its secrets | tr a-z A-Z",
+        gate.command()
+    );
     world.source(&dockerfile, &format!("FROM feedbuild-test/base\nRUN {mounts} {command}\n"));
     world
         .step()
@@ -120,11 +122,23 @@ fn a_cancel_stops_the_build_and_cleans_up() {
 }
 
 #[test]
+fn a_cancel_stops_a_client_without_buildx_too() {
+    let (world, gate) = (World::new(Store::Classic), Gate::new());
+    world.use_client(Client::Legacy);
+    let running = step_at(&world, &gate).start().unwrap();
+    let waiting = gate.reached();
+    let outcome = running.cancel().unwrap();
+    cancelled_at_once(&outcome);
+    nothing_stays(&world, &outcome);
+    waiting.killed();
+}
+
+#[test]
 fn a_client_that_hears_no_signal_is_killed() {
     let world = World::new(Store::Containerd);
     world.use_plugin("trap '' INT TERM\necho it is deaf\nsleep 600");
     let running = step_at(&world, &Gate::new()).start().unwrap();
-    running.wait_for_line("it is deaf", PROMPTLY).unwrap();
+    running.wait_for_line("it is deaf", Duration::from_mins(1)).unwrap();
     let clients = clients(&world);
     let outcome = running.cancel().unwrap();
     end_of(&clients);
@@ -185,6 +199,19 @@ fn a_killed_binary_is_a_failure_and_the_post_job_stage_cleans_up() {
     nothing_stays(&world, &post_job);
 }
 
+#[test]
+fn a_client_that_says_nothing_dies_with_a_killed_binary() {
+    let world = World::new(Store::Containerd);
+    // One that prints would end by itself, at the closed pipe.
+    world.use_plugin("echo it is silent; exec sleep 600");
+    let running = step_at(&world, &Gate::new()).start().unwrap();
+    running.wait_for_line("it is silent", Duration::from_mins(1)).unwrap();
+    let clients = clients(&world);
+    kill_native(&running);
+    end_of(&clients);
+    assert_eq!(running.wait().unwrap().result, TaskResult::Failed);
+}
+
 fn kill_native(running: &Running) {
     let native = running.native_pid().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
     kill_process(native, Signal::KILL).unwrap();
@@ -216,7 +243,7 @@ fn two_steps_of_a_job_may_run_at_once() {
     for running in running {
         let outcome = succeeded(running.wait().unwrap());
         assert!(
-            outcome.log.iter().any(|line| line.ends_with(" it has its secrets")),
+            outcome.log.iter().any(|line| line.ends_with(" IT HAS ITS SECRETS")),
             "{}",
             outcome.log_text()
         );
@@ -230,7 +257,8 @@ fn a_step_may_be_tried_again() {
     world.sandbox.fault("…/packaging/feeds", Fault::Status(404), 1);
     let step = world
         .build_step("FROM feedbuild-test/base\nRUN --mount=type=secret,id=FEED_TOKEN test -s /run/secrets/FEED_TOKEN\n")
-        .input("artifactFeeds", "my-private-pypi");
+        .input("artifactFeeds", "my-private-pypi")
+        .input("noCache", "true");
     let first = step.run().unwrap();
     assert_eq!(first.result, TaskResult::Failed, "{}", first.log_text());
     nothing_stays(&world, &first);
