@@ -3,6 +3,9 @@
 //! On loopback the two services of Azure DevOps Services differ by path, not by host. Under the service's own
 //! host names (a proxy can lead them here) the real rules hold. A path of one service is unknown to the other.
 
+/// The hosts of Entra's public cloud.
+const LOGIN_HOSTS: [&str; 2] = ["login.microsoftonline.com", "login.windows.net"];
+
 /// Which product the sandbox stands in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
@@ -26,18 +29,18 @@ pub(crate) struct Base {
     pub(crate) path: String,
     /// Whether feeds are served below it.
     pub(crate) packages: bool,
+    /// Whether session tokens are made below it.
+    pub(crate) sessions: bool,
 }
 
 impl Addresses {
-    /// The host names of the service that a certificate for it must hold.
+    /// The host names of the service, and of Entra, that a certificate for it must hold.
     pub(crate) fn service_hosts(&self) -> Vec<String> {
         let org = &self.org;
-        let legacy = ["", ".pkgs", ".feeds"].map(|service| format!("{org}{service}.visualstudio.com"));
-        ["dev.azure.com", "pkgs.dev.azure.com", "feeds.dev.azure.com"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(legacy)
-            .collect()
+        let legacy =
+            ["", ".pkgs", ".feeds", ".vssps"].map(|service| format!("{org}{service}.visualstudio.com"));
+        let common = ["dev.azure.com", "pkgs.dev.azure.com", "feeds.dev.azure.com", "vssps.dev.azure.com"];
+        common.iter().chain(&LOGIN_HOSTS).map(|&host| host.to_owned()).chain(legacy).collect()
     }
 
     /// The collection's URL under the host (and port) `authority`.
@@ -62,19 +65,46 @@ impl Addresses {
         }
     }
 
+    /// The base of the service that makes session tokens, as a feed under `authority` names it; a Server has none.
+    pub(crate) fn authorization(&self, authority: &str) -> Option<String> {
+        let (scheme, org) = (self.scheme, &self.org);
+        match self.flavour {
+            Flavour::Server => None,
+            Flavour::Services if self.legacy(authority) => {
+                Some(format!("{scheme}://{org}.vssps.visualstudio.com/"))
+            }
+            Flavour::Services if authority.ends_with("dev.azure.com") => {
+                Some(format!("{scheme}://vssps.dev.azure.com/{org}/"))
+            }
+            Flavour::Services => Some(format!("{scheme}://{authority}/sps/{org}/")),
+        }
+    }
+
     /// The bases that `authority` has, the most particular first.
     pub(crate) fn bases(&self, authority: &str) -> Vec<Base> {
         let org = &self.org;
-        let base = |path: String, packages| Base { path, packages };
+        let collection = |path: String| Base { path, packages: false, sessions: false };
+        let packages = |path: String| Base { packages: true, ..collection(path) };
+        let sessions = |path: String| Base { sessions: true, ..collection(path) };
         match (self.flavour, authority) {
-            (Flavour::Server, _) => vec![base("/tfs/DefaultCollection/".into(), true)],
-            (_, "dev.azure.com" | "feeds.dev.azure.com") => vec![base(format!("/{org}/"), false)],
-            (_, "pkgs.dev.azure.com") => vec![base(format!("/{org}/"), true)],
+            (Flavour::Server, _) => vec![packages("/tfs/DefaultCollection/".into())],
+            (_, host) if LOGIN_HOSTS.contains(&host) => Vec::new(),
+            (_, "dev.azure.com" | "feeds.dev.azure.com") => vec![collection(format!("/{org}/"))],
+            (_, "pkgs.dev.azure.com") => vec![packages(format!("/{org}/"))],
+            (_, "vssps.dev.azure.com") => vec![sessions(format!("/{org}/"))],
             _ if self.legacy(authority) => {
-                let packages = authority.contains(".pkgs.");
-                vec![base("/DefaultCollection/".into(), packages), base("/".into(), packages)]
+                let paths = ["/DefaultCollection/", "/"].map(str::to_owned);
+                match authority.split('.').nth(1) {
+                    Some("pkgs") => paths.map(packages).into(),
+                    Some("vssps") => paths.map(sessions).into(),
+                    _ => paths.map(collection).into(),
+                }
             }
-            _ => vec![base(format!("/pkgs/{org}/"), true), base(format!("/{org}/"), false)],
+            _ => vec![
+                packages(format!("/pkgs/{org}/")),
+                sessions(format!("/sps/{org}/")),
+                collection(format!("/{org}/")),
+            ],
         }
     }
 
@@ -82,10 +112,4 @@ impl Addresses {
         authority.ends_with(".visualstudio.com")
             && authority.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case(&self.org))
     }
-}
-
-/// The path below `base`, compared without regard to case.
-pub(crate) fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
-    let start = path.get(..base.len())?;
-    start.eq_ignore_ascii_case(base).then(|| &path[base.len()..])
 }

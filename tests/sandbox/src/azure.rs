@@ -1,22 +1,30 @@
 //! The stand-in's state, and the way of a request through it: base, credential, route.
 
-use std::{borrow::Cow, sync::Mutex};
-
-use http_body_util::BodyExt;
-use hyper::{
-    HeaderMap, Method, Response, StatusCode, body::Bytes, body::Incoming, header, http::request::Parts,
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::Duration,
 };
-use percent_encoding::percent_decode_str;
+
+use hyper::{
+    Method, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
 
 use crate::{
-    address::{Addresses, below},
+    address::Addresses,
+    application::Application,
+    entra,
     feed::{Feed, guid, is},
     front::Front,
+    issued::Issued,
     packaging,
     reply::{self, SIGN_IN_PAGE},
+    request::Request,
     rest,
     server::{Body, Connection, Handler, HungUp},
     token::{Identity, Token, identify},
+    upload::Uploads,
 };
 
 /// All that the sandbox knows.
@@ -28,30 +36,18 @@ pub(crate) struct Azure {
     /// The `locationUrl` of all resource areas, where it is not the sandbox's own.
     pub(crate) location: Option<String>,
     pub(crate) tenant: String,
+    /// The only method whose refusals name the tenant; without, all do.
+    pub(crate) tenant_method: Option<Method>,
+    /// What refusals call the authorization service, where it is not the sandbox's own.
+    pub(crate) authorization: Option<String>,
+    /// The service connections that the job may use.
+    pub(crate) connections: Vec<String>,
+    pub(crate) applications: Vec<Application>,
+    pub(crate) id_token_life: Duration,
+    pub(crate) longest_session: Duration,
+    pub(crate) issued: Issued,
+    pub(crate) uploads: Uploads,
     pub(crate) front: Front,
-}
-
-/// A request with its path taken apart.
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-    pub(crate) query: String,
-    /// The host (and port) that the client meant.
-    pub(crate) authority: String,
-    /// The path of the base that it is below, with its trailing slash.
-    pub(crate) base: String,
-    /// The decoded segments below the base.
-    pub(crate) segments: Vec<String>,
-    below: String,
-}
-
-impl Request {
-    /// The path as the client wrote it up to the segment `end` below the base, without a trailing slash.
-    pub(crate) fn path_up_to(&self, end: usize) -> String {
-        let segments: Vec<&str> = self.below.split('/').take(end).collect();
-        format!("{}{}", self.base, segments.join("/"))
-    }
 }
 
 impl Handler for Azure {
@@ -61,85 +57,98 @@ impl Handler for Azure {
         connection: &Connection,
     ) -> Result<Response<Body>, HungUp> {
         let inner = async |request: hyper::Request<Incoming>, number| {
-            let (head, body) = request.into_parts();
-            // A client that breaks off its body gets the answer to what came.
-            let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            self.front.log.body(number, body.clone());
-            self.route(head, body)
+            self.route(Request::read(request, number, &self.front.log).await)
         };
         self.front.answer(request, connection, inner).await
     }
 }
 
 impl Azure {
-    fn route(&self, head: Parts, body: Bytes) -> Response<Body> {
-        let mut response = self.locate(head, body);
+    fn route(&self, request: Request) -> Response<Body> {
+        let mut response = self.locate(request);
         // These mark any answer of Azure DevOps; clients tell it from other servers by them.
         for name in ["x-tfs-processid", "x-vss-e2eid"] {
-            let id = guid(name).parse().expect("a GUID is a valid header value");
-            response.headers_mut().insert(name, id);
+            response.headers_mut().insert(name, value(&guid(name)));
         }
         response
     }
 
-    fn locate(&self, head: Parts, body: Bytes) -> Response<Body> {
-        let host = head.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        // A request that a proxy was to forward names the host in its target.
-        let authority = head.uri.authority().map_or(host, |authority| authority.as_str()).to_lowercase();
-        let path = head.uri.path();
-        if path == "/_signin" {
+    fn locate(&self, mut request: Request) -> Response<Body> {
+        if request.segments == ["_signin"] {
             return reply::html(203, SIGN_IN_PAGE);
         }
-        let found = self.addresses.bases(&authority).into_iter().find_map(|base| {
-            let below = below(path, &base.path)?.to_owned();
-            Some((base, below))
-        });
-        let Some((base, below)) = found else { return nothing_here() };
-        let request = Request {
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            method: head.method,
-            headers: head.headers,
-            body,
-            authority,
-            base: base.path,
-            segments: below.split('/').map(decode).collect(),
-            below,
+        // On loopback Entra has no host of its own; its path cannot be one of an organization.
+        if entra::is_token_endpoint(&request.segments) {
+            return entra::answer(self, &request);
+        }
+        let bases = self.addresses.bases(&request.authority);
+        let Some(base) = bases.iter().find(|base| request.go_below(&base.path)) else {
+            return nothing_here();
         };
         // A project may stand before either; a project cannot be called like them.
         let root = |name: &str| request.segments.iter().take(2).position(|segment| is(segment, name));
         match (root("_apis"), root("_packaging")) {
-            (Some(at), _) => rest::answer(self, &request, at),
+            (Some(at), _) => rest::answer(self, &request, base, at),
             (None, Some(at)) if base.packages => packaging::answer(self, &request, at),
             _ => nothing_here(),
         }
     }
 
+    /// The tokens that are accepted.
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, Vec<Token>> {
+        self.tokens.lock().expect("no thread panics with the tokens")
+    }
+
+    /// Accepts one more token.
+    pub(crate) fn add_token(&self, token: Token) {
+        self.tokens().push(token);
+    }
+
     /// The token of a request.
     pub(crate) fn identify(&self, request: &Request) -> Identity {
-        identify(&request.headers, &self.tokens.lock().expect("no thread panics with the tokens"))
+        identify(&request.headers, &self.tokens())
+    }
+
+    /// The display name of a token's identity.
+    pub(crate) fn user(&self, token: &Token) -> String {
+        let build_service = || format!("Project Collection Build Service ({})", self.addresses.org);
+        token.owner().map_or_else(build_service, str::to_owned)
     }
 
     /// 401 with all that the service sends along.
-    pub(crate) fn unauthorized(&self) -> Response<Body> {
+    pub(crate) fn unauthorized(&self, request: &Request) -> Response<Body> {
         let message = "TF400813: The user '' is not authorized to access this resource.";
         let mut response =
             reply::service_error(StatusCode::UNAUTHORIZED, "UnauthorizedRequestException", message);
         let realm = format!("Basic realm=\"{}\"", self.addresses.packaging("sandbox"));
         for challenge in ["Bearer", realm.as_str(), "TFS-Federated"] {
-            let challenge = challenge.parse().expect("a challenge is a valid header value");
-            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+            response.headers_mut().append(header::WWW_AUTHENTICATE, value(challenge));
         }
-        let tenant = self.tenant.parse().expect("a tenant is a valid header value");
-        response.headers_mut().insert("x-vss-resourcetenant", tenant);
+        self.say_where_to_sign_in(request, response)
+    }
+
+    /// Adds to a refusal which tenant and which service give tokens that would do.
+    pub(crate) fn say_where_to_sign_in(
+        &self,
+        request: &Request,
+        mut response: Response<Body>,
+    ) -> Response<Body> {
+        if self.tenant_method.as_ref().is_none_or(|method| *method == request.method) {
+            response.headers_mut().insert("x-vss-resourcetenant", value(&self.tenant));
+        }
+        let own = || self.addresses.authorization(&request.authority);
+        if let Some(service) = self.authorization.clone().or_else(own) {
+            response.headers_mut().insert("x-vss-authorizationendpoint", value(&service));
+        }
         response
     }
+}
+
+fn value(text: &str) -> HeaderValue {
+    text.parse().expect("the sandbox is told no line breaks")
 }
 
 /// 404 outside all routes.
 pub(crate) fn nothing_here() -> Response<Body> {
     reply::service_error(StatusCode::NOT_FOUND, "NotFoundException", "There is nothing at this address.")
-}
-
-fn decode(segment: &str) -> String {
-    percent_decode_str(segment).decode_utf8().map_or_else(|_| segment.to_owned(), Cow::into_owned)
 }

@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode, header};
 use serde_json::json;
 
 use crate::{
+    aadsts::{Asked, refusal},
     pattern,
     reply::{self, SIGN_IN_PAGE},
     server::Body,
@@ -40,6 +41,8 @@ pub enum Fault {
     Delay(Duration),
     /// Status 302 to this URL.
     Redirect(String),
+    /// Entra's refusal `AADSTS{code}`, such as 700016.
+    Entra(u32),
 }
 
 impl Fault {
@@ -58,6 +61,7 @@ impl Fault {
             }
             Self::Json(text) => reply::text(200, reply::JSON, text.clone()),
             Self::Redirect(url) => reply::redirect(302, url),
+            Self::Entra(code) => refusal(*code, &Asked::by_order()),
             Self::Truncated | Self::Close | Self::Reset | Self::Delay(_) => return None,
         })
     }

@@ -2,25 +2,26 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::wheel::Wheel;
+use crate::package::Package;
 
 /// The views that every feed has.
 pub(crate) const VIEWS: [&str; 3] = ["Local", "Prerelease", "Release"];
 
 /// A feed of the organization, or of one of its projects.
 ///
-/// It holds the wheel `private-greeting` 1.0.0 unless [`Feed::empty`] says otherwise.
+/// Unless [`Feed::empty`] says otherwise, it holds version 1.0.0 of `private-greeting` for every protocol: for npm also
+/// as `@contoso/private-greeting`, for Maven as `com.example:private-greeting`, for `NuGet` as `Private.Greeting`.
 #[derive(Clone, Debug)]
 pub struct Feed {
     project: Option<String>,
     name: String,
-    wheels: Vec<Wheel>,
+    packages: Vec<Package>,
 }
 
 impl Feed {
     /// A feed of the organization.
     pub fn org(name: &str) -> Self {
-        Self { project: None, name: name.to_owned(), wheels: vec![Wheel::new("private-greeting", "1.0.0")] }
+        Self { project: None, name: name.to_owned(), packages: Package::private_greetings() }
     }
 
     /// A feed of `project`.
@@ -31,14 +32,14 @@ impl Feed {
     /// The same feed without packages.
     #[must_use]
     pub fn empty(mut self) -> Self {
-        self.wheels.clear();
+        self.packages.clear();
         self
     }
 
-    /// The same feed with one more Python package.
+    /// The same feed with one more package.
     #[must_use]
-    pub fn wheel(mut self, wheel: Wheel) -> Self {
-        self.wheels.push(wheel);
+    pub fn with(mut self, package: impl Into<Package>) -> Self {
+        self.packages.push(package.into());
         self
     }
 
@@ -70,9 +71,9 @@ impl Feed {
         }
     }
 
-    /// The feed's Python packages.
-    pub(crate) fn wheels(&self) -> &[Wheel] {
-        &self.wheels
+    /// The feed's packages, later versions later.
+    pub(crate) fn packages(&self) -> &[Package] {
+        &self.packages
     }
 
     /// Whether the feed is in the scope that a URL names: a project's name or id, or none.

@@ -29,6 +29,9 @@
 //! assert!(!trap.holds("job-token"));
 //! ```
 //!
+//! Feeds speak every [`Protocol`], and each holds a [`Package`] for each. [`Builder::application`] sets up a workload
+//! identity, [`PackageServer`] is somebody else's feed, as service connections name it.
+//!
 //! [`Registry`] is a real registry with a password, [`Proxy`] a forward proxy that can lead the service's own
 //! host names to a sandbox; both record requests and take faults as the sandbox does.
 
@@ -38,33 +41,65 @@
     reason = "for tests: a panic is how everything here fails"
 )]
 
+mod aadsts;
 mod address;
+mod application;
+mod archive;
+mod artifact;
 mod azure;
+mod builder;
+mod cargo;
+mod entra;
 mod fault;
 mod feed;
 mod front;
+mod issued;
+mod jwt;
+mod library;
+mod maven;
+mod npm;
+mod nuget;
+mod nupkg;
+mod oidc;
+mod package;
+mod package_server;
 mod packaging;
 mod pattern;
+mod protocol;
 mod proxy;
 mod pypi;
 mod record;
 mod registry;
 mod reply;
+mod request;
 mod rest;
 mod sandbox;
 mod server;
+mod session;
+mod tarball;
 mod tls;
 mod token;
 mod trap;
+mod upload;
 mod wheel;
 
 pub use address::Flavour;
+pub use application::Application;
+pub use artifact::Artifact;
+pub use builder::Builder;
 pub use fault::Fault;
 pub use feed::Feed;
+pub use library::Library;
+pub use nupkg::Nupkg;
+pub use package::Package;
+pub use package_server::PackageServer;
+pub use protocol::Protocol;
 pub use proxy::Proxy;
 pub use record::Received;
 pub use registry::Registry;
-pub use sandbox::{Builder, Sandbox};
+pub use sandbox::Sandbox;
+pub use tarball::Tarball;
 pub use token::Token;
 pub use trap::Trap;
+pub use upload::Upload;
 pub use wheel::Wheel;

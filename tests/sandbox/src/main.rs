@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Parser;
-use feedbuild_sandbox::{Feed, Flavour, Registry, Sandbox};
+use feedbuild_sandbox::{Feed, Flavour, Protocol, Registry, Sandbox};
 use serde_json::{Map, Value, json};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -24,7 +24,7 @@ struct Options {
     /// The access token that opens the feeds.
     #[arg(long, default_value = "sandbox-job-token")]
     token: String,
-    /// A feed, `feed` or `project/feed`, with the wheel `private-greeting`; may be repeated.
+    /// A feed, `feed` or `project/feed`, with the package `private-greeting`; may be repeated.
     #[arg(long = "feed", default_value = "shared")]
     feeds: Vec<String>,
     /// Stand in for Azure DevOps Server.
@@ -67,16 +67,27 @@ async fn main() -> io::Result<()> {
 fn describe(options: &Options, sandbox: &Sandbox, registry: Option<&Registry>) -> Value {
     let indexes: Map<String, Value> =
         options.feeds.iter().map(|feed| (feed.clone(), sandbox.index_url(feed).into())).collect();
+    let feeds: Map<String, Value> =
+        options.feeds.iter().map(|feed| (feed.clone(), urls(sandbox, feed))).collect();
     json!({
         "collectionUrl": sandbox.collection_url(),
         "packagingUrl": sandbox.packaging_url(),
         "indexUrls": indexes,
+        "feedUrls": feeds,
         "token": sandbox.token(),
         "caPem": sandbox.ca_pem(),
         "registry": registry.map(|registry| json!({
             "host": registry.host(), "user": registry.user(), "password": registry.password(),
         })),
     })
+}
+
+/// Where a feed speaks each protocol.
+fn urls(sandbox: &Sandbox, feed: &str) -> Value {
+    let url = |protocol: Protocol| {
+        (format!("{protocol:?}").to_lowercase(), sandbox.feed_url(feed, protocol).into())
+    };
+    Value::Object(Protocol::ALL.map(url).into_iter().collect())
 }
 
 fn start(options: &Options) -> Sandbox {

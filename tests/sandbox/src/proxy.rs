@@ -19,6 +19,7 @@ use crate::{
     front::Front,
     record::Received,
     reply,
+    sandbox::Sandbox,
     server::{Body, Connection, Handler, HungUp, Server, whole},
     token::basic_credential,
 };
@@ -62,6 +63,13 @@ impl Proxy {
     pub fn lead(&self, host: &str, authority: &str) {
         let address = authority.parse().expect("the destination is an address with a port");
         self.gate.hosts.lock().expect("no thread panics with the hosts").insert(host.to_lowercase(), address);
+    }
+
+    /// Leads all host names of the service and of Entra to `sandbox`, which speaks TLS.
+    pub fn lead_service(&self, sandbox: &Sandbox) {
+        for host in sandbox.service_hosts() {
+            self.lead(&host, &sandbox.authority());
+        }
     }
 
     /// Lets the next `count` requests for `pattern` meet `fault` (`usize::MAX`: all of them).

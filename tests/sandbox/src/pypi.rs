@@ -5,16 +5,11 @@
 
 use std::fmt::Write as _;
 
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::{
-    azure::nothing_here,
-    packaging::FeedRequest,
-    reply,
-    rest::route,
-    server::Body,
-    wheel::{Wheel, normalize},
+    azure::nothing_here, packaging::FeedRequest, reply, rest::route, server::Body, wheel::normalize,
 };
 
 /// The routes that `OPTIONS {base}_apis/pypi` lists.
@@ -37,13 +32,6 @@ pub(crate) fn routes() -> Vec<Value> {
 
 /// Answers a request below `…/_packaging/{feed}/pypi/`.
 pub(crate) fn answer(request: &FeedRequest) -> Response<Body> {
-    if !matches!(*request.method, Method::GET | Method::HEAD) {
-        return reply::service_error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "NotSupportedException",
-            "This feed is read-only.",
-        );
-    }
     let path: Vec<&str> = request.rest.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["simple"] => reply::redirect(301, &format!("{}/simple/", here(request))),
@@ -63,29 +51,30 @@ fn here(request: &FeedRequest) -> String {
 }
 
 fn index(request: &FeedRequest) -> Response<Body> {
-    let mut names: Vec<&str> = request.feed.wheels().iter().map(Wheel::name).collect();
+    let mut names: Vec<String> = request.wheels().iter().map(|wheel| wheel.name().to_owned()).collect();
     names.sort_unstable();
     names.dedup();
-    page("Simple index", names.into_iter().map(|name| (format!("{name}/"), name.to_owned())))
+    page("Simple index", names.into_iter().map(|name| (format!("{name}/"), name)))
 }
 
 fn project(request: &FeedRequest, name: &str) -> Response<Body> {
-    let wheels: Vec<&Wheel> = request.feed.wheels().iter().filter(|wheel| wheel.name() == name).collect();
+    let mut wheels = request.wheels();
+    wheels.retain(|wheel| wheel.name() == name);
     if wheels.is_empty() {
         return not_found(name);
     }
-    let feed = format!("{}{}/pypi", request.base, request.feed_path_by_id());
-    let links = wheels.into_iter().map(|wheel| {
+    let links = wheels.iter().map(|wheel| {
         let (version, file) = (wheel.version(), wheel.file_name());
-        (format!("{feed}/download/{name}/{version}/{file}#sha256={}", wheel.sha256()), file)
+        let href = format!("{}/pypi/download/{name}/{version}/{file}", request.permalink);
+        (format!("{href}#sha256={}", wheel.sha256()), file.to_owned())
     });
     page(&format!("Links for {name}"), links)
 }
 
 fn download(request: &FeedRequest, name: &str, version: &str, file: &str) -> Response<Body> {
-    let wanted =
-        |wheel: &&Wheel| wheel.name() == name && wheel.version() == version && wheel.file_name() == file;
-    match request.feed.wheels().iter().find(wanted) {
+    let mut wheels = request.wheels();
+    wheels.retain(|wheel| wheel.name() == name && wheel.version() == version && wheel.file_name() == file);
+    match wheels.first() {
         Some(wheel) => reply::text(200, "application/octet-stream", wheel.bytes().to_vec()),
         None => not_found(name),
     }

@@ -4,11 +4,14 @@ use hyper::{Method, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    azure::{Azure, Request, nothing_here},
+    address::Base,
+    azure::{Azure, nothing_here},
     feed::{Feed, guid, is},
-    pypi,
+    oidc, pypi,
     reply::{self, SIGN_IN_PAGE, service_error},
+    request::Request,
     server::Body,
+    session,
     token::{Identity, Token},
 };
 
@@ -23,8 +26,8 @@ const AREAS: [(&str, &str); 7] = [
     ("BlobStore", "5294ef93-12a1-4d13-8671-9d9d014072c8"),
 ];
 
-/// Answers a request whose path below the base has `_apis` at `at`.
-pub(crate) fn answer(azure: &Azure, request: &Request, at: usize) -> Response<Body> {
+/// Answers a request whose path below `base` has `_apis` at `at`.
+pub(crate) fn answer(azure: &Azure, request: &Request, base: &Base, at: usize) -> Response<Body> {
     let token = match azure.identify(request) {
         Identity::Known(token) => token,
         refused => return refuse(azure, request, &refused),
@@ -49,9 +52,15 @@ pub(crate) fn answer(azure: &Azure, request: &Request, at: usize) -> Response<Bo
             // The service answers an unknown area with null; its client libraries take that for "not present".
             None => reply::json(200, &Value::Null),
         },
-        (&Method::GET, ["connectiondata"]) => reply::json(200, &connection_data(azure, request)),
+        (&Method::GET, ["connectiondata"]) => reply::json(200, &connection_data(azure, request, &token)),
         (&Method::GET, ["packaging", "feeds"]) => feeds(azure, &token, project, feed_item),
         (&Method::GET, ["packaging", "feedids"]) => feeds(azure, &token, project, feed_id_item),
+        (&Method::POST, ["distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => {
+            oidc::answer(azure, request, &token)
+        }
+        (&Method::POST, ["token", "sessiontokens"]) if base.sessions => {
+            session::answer(azure, request, &token)
+        }
         _ => nothing_here(),
     }
 }
@@ -68,12 +77,13 @@ pub(crate) fn route(id: &str, area: &str, resource: &str, template: &str) -> Val
 fn refuse(azure: &Azure, request: &Request, identity: &Identity) -> Response<Body> {
     let suppress = request.headers.get("x-tfs-fedauthredirect");
     if suppress.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"suppress")) {
-        return azure.unauthorized();
+        return azure.unauthorized(request);
     }
-    match identity {
+    let page = match identity {
         Identity::Anonymous => reply::redirect(302, "/_signin"),
         _ => reply::html(203, SIGN_IN_PAGE),
-    }
+    };
+    azure.say_where_to_sign_in(request, page)
 }
 
 /// Whether a request for a resource in preview says that it knows; saying no version at all will do too.
@@ -115,11 +125,12 @@ fn resource_area(azure: &Azure, request: &Request, (name, id): (&str, &str)) -> 
     json!({ "id": id, "name": name, "locationUrl": azure.location.clone().unwrap_or_else(own) })
 }
 
-fn connection_data(azure: &Azure, request: &Request) -> Value {
+fn connection_data(azure: &Azure, request: &Request, token: &Token) -> Value {
     let org = &azure.addresses.org;
+    let user = azure.user(token);
     let identity = json!({
-        "id": guid("build identity"),
-        "providerDisplayName": format!("Project Collection Build Service ({org})"),
+        "id": guid(&format!("identity {user}")),
+        "providerDisplayName": user,
         "properties": { "Account": { "$type": "System.String", "$value": guid("account") } },
     });
     let mapping = |name: &str, access_point: String| {

@@ -2,22 +2,16 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    address::{Addresses, Flavour},
-    azure::Azure,
-    fault::Fault,
-    feed::{Feed, guid},
-    front::Front,
-    record::Received,
-    server::Server,
-    tls,
-    token::Token,
+    address::Addresses, azure::Azure, builder::Builder, fault::Fault, feed::guid, protocol::Protocol,
+    record::Received, server::Server, token::Token, upload::Upload,
 };
 
 /// What `encodeURIComponent` of JavaScript encodes, which the service's own clients use.
@@ -42,16 +36,15 @@ pub struct Sandbox {
 impl Sandbox {
     /// A stand-in for Azure DevOps Services, organization `contoso`, without feeds.
     pub fn builder() -> Builder {
-        Builder {
-            org: "contoso".to_owned(),
-            flavour: Flavour::Services,
-            feeds: Vec::new(),
-            projects: Vec::new(),
-            tokens: Vec::new(),
-            location: None,
-            tenant: guid("tenant"),
-            tls: false,
-        }
+        Builder::new()
+    }
+
+    /// Serves what `azure` knows, over TLS if there is a server side of it with its authority.
+    pub(crate) fn serve(azure: Azure, tls: Option<(TlsAcceptor, String)>) -> Self {
+        let azure = Arc::new(azure);
+        let (acceptor, ca_pem) = tls.unzip();
+        let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), acceptor, Arc::clone(&azure));
+        Self { azure, server, ca_pem }
     }
 
     /// Host and port.
@@ -71,26 +64,61 @@ impl Sandbox {
 
     /// The simple index of `feed` (`feed` or `project/feed`, with `@view` or without).
     pub fn index_url(&self, feed: &str) -> String {
+        self.feed_url(feed, Protocol::PyPi)
+    }
+
+    /// Where `feed` (as for [`Sandbox::index_url`]) speaks `protocol`.
+    pub fn feed_url(&self, feed: &str, protocol: Protocol) -> String {
         let (project, feed) =
             feed.split_once('/').map_or((None, feed), |(project, feed)| (Some(project), feed));
         let encode = |name| utf8_percent_encode(name, COMPONENT).to_string();
         let project = project.map(|project| encode(project) + "/").unwrap_or_default();
-        format!("{}{project}_packaging/{}/pypi/simple/", self.packaging_url(), encode(feed))
+        format!("{}{project}_packaging/{}/{}", self.packaging_url(), encode(feed), protocol.path())
+    }
+
+    /// Where the job asks for its id token: the variable `System.OidcRequestUri`.
+    pub fn oidc_request_url(&self) -> String {
+        let [project, plan, job] = ["project web", "plan", "job"].map(guid);
+        format!(
+            "{}{project}/_apis/distributedtask/hubs/build/plans/{plan}/jobs/{job}/oidctoken",
+            self.collection_url()
+        )
+    }
+
+    /// The base of the service that makes session tokens; a Server has none.
+    pub fn authorization_url(&self) -> Option<String> {
+        self.azure.addresses.authorization(&self.authority())
+    }
+
+    /// Entra's token endpoint for the sandbox's tenant, without the detour over Entra's host name.
+    pub fn entra_url(&self) -> String {
+        let Addresses { scheme, .. } = self.azure.addresses;
+        format!("{scheme}://{}/{}/oauth2/v2.0/token", self.authority(), self.azure.tenant)
+    }
+
+    /// The tenant that the organization belongs to.
+    pub fn tenant(&self) -> &str {
+        &self.azure.tenant
+    }
+
+    /// The host names of the service and of Entra, which a [`Proxy`](crate::Proxy) can lead here.
+    pub fn service_hosts(&self) -> Vec<String> {
+        self.azure.addresses.service_hosts()
     }
 
     /// The value of the token registered first.
     pub fn token(&self) -> String {
-        self.tokens()[0].value().to_owned()
+        self.azure.tokens()[0].value().to_owned()
     }
 
     /// Accepts one more token from now on.
     pub fn add_token(&self, token: impl Into<Token>) {
-        self.tokens().push(token.into());
+        self.azure.add_token(token.into());
     }
 
     /// Refuses the token from now on, as after its expiry.
     pub fn revoke(&self, value: &str) {
-        self.tokens().retain(|token| token.value() != value);
+        self.azure.tokens().retain(|token| token.value() != value);
     }
 
     /// The private certificate authority of a sandbox that speaks TLS.
@@ -138,98 +166,13 @@ impl Sandbox {
         self.azure.front.log.wait_for(pattern, count, deadline)
     }
 
-    fn tokens(&self) -> std::sync::MutexGuard<'_, Vec<Token>> {
-        self.azure.tokens.lock().expect("no thread panics with the tokens")
-    }
-}
-
-/// What a sandbox is to be.
-#[must_use]
-pub struct Builder {
-    org: String,
-    flavour: Flavour,
-    feeds: Vec<Feed>,
-    projects: Vec<String>,
-    tokens: Vec<Token>,
-    location: Option<String>,
-    tenant: String,
-    tls: bool,
-}
-
-impl Builder {
-    /// The organization's name.
-    pub fn org(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.org);
-        self
+    /// The id tokens, access tokens and session tokens that were made so far, in order.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.azure.issued.all()
     }
 
-    /// Stands in for this product.
-    pub fn flavour(mut self, flavour: Flavour) -> Self {
-        self.flavour = flavour;
-        self
-    }
-
-    /// Accepts one more token. Without any, `sandbox-job-token` is accepted.
-    pub fn token(mut self, token: impl Into<Token>) -> Self {
-        self.tokens.push(token.into());
-        self
-    }
-
-    /// Has one more feed.
-    pub fn feed(mut self, feed: Feed) -> Self {
-        self.feeds.push(feed);
-        self
-    }
-
-    /// Has one more project (the projects of feeds exist anyway).
-    pub fn project(mut self, name: &str) -> Self {
-        self.projects.push(name.to_owned());
-        self
-    }
-
-    /// Says this `locationUrl` for every resource area.
-    pub fn location_url(mut self, url: &str) -> Self {
-        self.location = Some(url.to_owned());
-        self
-    }
-
-    /// Says this in `X-VSS-ResourceTenant`.
-    pub fn tenant(mut self, id: &str) -> Self {
-        id.clone_into(&mut self.tenant);
-        self
-    }
-
-    /// Speaks TLS, with a certificate of a private authority for loopback and the service's host names.
-    pub fn tls(mut self) -> Self {
-        self.tls = true;
-        self
-    }
-
-    /// Starts on a random port of 127.0.0.1.
-    pub fn start(mut self) -> Sandbox {
-        if self.tokens.is_empty() {
-            self.tokens.push(Token::new("sandbox-job-token"));
-        }
-        let scheme = if self.tls { "https" } else { "http" };
-        let addresses = Addresses { scheme, org: self.org, flavour: self.flavour };
-        let (acceptor, ca_pem) = if self.tls {
-            let loopback = ["127.0.0.1", "127.0.0.2", "localhost"].map(str::to_owned);
-            let (acceptor, pem) =
-                tls::acceptor(addresses.service_hosts().into_iter().chain(loopback).collect());
-            (Some(acceptor), Some(pem))
-        } else {
-            (None, None)
-        };
-        let azure = Arc::new(Azure {
-            addresses,
-            feeds: self.feeds,
-            projects: self.projects,
-            tokens: Mutex::new(self.tokens),
-            location: self.location,
-            tenant: self.tenant,
-            front: Front::default(),
-        });
-        let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), acceptor, Arc::clone(&azure));
-        Sandbox { azure, server, ca_pem }
+    /// The packages that were uploaded so far, in order.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.azure.uploads.all()
     }
 }

@@ -1,14 +1,11 @@
 //! A Python wheel of one module, made in memory.
 
-use std::{
-    fmt::Write as _,
-    io::{Cursor, Write as _},
-};
+use std::fmt::Write as _;
 
-use crate::feed::hex;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::{archive::zip, feed::hex};
 
 /// A pure-Python package: a module named like it, with a function `greet()` that returns
 /// `Hello from {name} {version}!`.
@@ -16,6 +13,7 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 pub struct Wheel {
     name: String,
     version: String,
+    file_name: String,
     file: Vec<u8>,
 }
 
@@ -44,15 +42,13 @@ impl Wheel {
         let _ = writeln!(record, "{info}/RECORD,,");
         files.push((format!("{info}/RECORD"), record));
 
-        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-        for (path, text) in files {
-            archive
-                .start_file(path, SimpleFileOptions::default())
-                .expect("the paths of a wheel are distinct");
-            archive.write_all(text.as_bytes()).expect("memory takes all bytes");
-        }
-        let file = archive.finish().expect("memory takes all bytes").into_inner();
-        Self { name: normalize(name), version: version.to_owned(), file }
+        Self::from_file(name, version, &format!("{module}-{version}-py3-none-any.whl"), &zip(&files))
+    }
+
+    /// A file that somebody else made (a source archive will do as well).
+    pub(crate) fn from_file(name: &str, version: &str, file_name: &str, file: &[u8]) -> Self {
+        let (version, file_name) = (version.to_owned(), file_name.to_owned());
+        Self { name: normalize(name), version, file_name, file: file.to_owned() }
     }
 
     /// The package's normalized name (PEP 503).
@@ -66,8 +62,8 @@ impl Wheel {
     }
 
     /// The wheel's file name.
-    pub fn file_name(&self) -> String {
-        format!("{}-{}-py3-none-any.whl", self.name.replace('-', "_"), self.version)
+    pub fn file_name(&self) -> &str {
+        &self.file_name
     }
 
     /// The wheel's bytes.

@@ -1,6 +1,6 @@
 //! A plain HTTP client for these tests, and what else they share.
 
-use std::io::Write;
+use std::{io::Write, process::Command};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
@@ -71,4 +71,27 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// Says why a test does nothing, past the capture of the test harness.
 pub(crate) fn say_skipped(reason: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+}
+
+/// Whether this machine has a program, a module of Python among them; says so if not.
+pub(crate) fn has(program: &str, args: &[&str]) -> bool {
+    let found = Command::new(program).args(args).output().is_ok_and(|output| output.status.success());
+    if !found {
+        say_skipped(&format!("no `{program} {}` on this machine", args.join(" ")));
+    }
+    found
+}
+
+/// A POST as the product makes it.
+pub(crate) fn post(url: &str, authorization: &str, media_type: &str, body: &str) -> Answer {
+    let request = client().post(url).header("X-TFS-FedAuthRedirect", "Suppress");
+    let request = request.header("Authorization", authorization).header("Content-Type", media_type);
+    Answer::read(request.send(body).unwrap()).unwrap()
+}
+
+/// A request without a credential.
+pub(crate) fn anonymous(method: &str, url: &str) -> Answer {
+    let request = ureq::http::Request::builder().method(method).uri(url);
+    let request = request.header("X-TFS-FedAuthRedirect", "Suppress").body(()).unwrap();
+    Answer::read(client().run(request).unwrap()).unwrap()
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::client::{Answer, basic};
-use feedbuild_sandbox::{Fault, Feed, Proxy, Sandbox};
+use feedbuild_sandbox::{Application, Fault, Feed, Proxy, Sandbox, Token};
 use ureq::{
     Agent,
     tls::{Certificate, RootCerts, TlsConfig},
@@ -83,6 +83,40 @@ fn a_proxy_leads_the_names_of_the_service_to_a_sandbox() {
     let first = &proxy.requests()[0];
     assert_eq!((first.method.as_str(), first.target.as_str()), ("CONNECT", "dev.azure.com:443"));
     assert!(!first.has_authorization());
+}
+
+#[test]
+fn entra_and_the_session_service_are_led_to_as_well() {
+    let sandbox = Sandbox::builder()
+        .tls()
+        .tenant("t")
+        .token(Token::entra("job"))
+        .feed(Feed::org("shared"))
+        .application(Application::new("client", "connection"))
+        .start();
+    let proxy = Proxy::start();
+    proxy.lead_service(&sandbox);
+    let agent = agent(sandbox.ca_pem(), Some(&proxy.url()));
+    let post = |url: &str, body: &str| {
+        let request = agent.post(url).header("Authorization", "Bearer job");
+        Answer::read(request.send(body).unwrap()).unwrap()
+    };
+    for host in ["login.microsoftonline.com", "login.windows.net"] {
+        let token = |tenant: &str| post(&format!("https://{host}/{tenant}/oauth2/v2.0/token"), "");
+        assert_eq!(token("t").json()["error_codes"][0], 900_144);
+        assert_eq!(ask(&agent, &format!("https://{host}/contoso/_apis/connectionData")).unwrap().status, 404);
+    }
+    for (feed, service) in [
+        ("https://pkgs.dev.azure.com/contoso/", "https://vssps.dev.azure.com/contoso/"),
+        ("https://contoso.pkgs.visualstudio.com/", "https://contoso.vssps.visualstudio.com/"),
+    ] {
+        let refused = agent.get(format!("{feed}_packaging/shared/pypi/simple/")).call().unwrap();
+        assert_eq!(refused.headers()["x-vss-authorizationendpoint"], service);
+        let body = r#"{"scope": "vso.packaging"}"#;
+        let tokens = "_apis/Token/SessionTokens?tokenType=Compact";
+        assert_eq!(post(&format!("{service}{tokens}"), body).json()["scope"], "vso.packaging");
+        assert_eq!(post(&format!("{feed}{tokens}"), body).status, 404);
+    }
 }
 
 #[test]

@@ -22,6 +22,8 @@ fn it_says_its_urls_and_ends_with_stdin() {
     let (mut program, urls) = start(&["--token", "job", "--feed", "shared", "--feed", "web/private"]);
     let index = urls["indexUrls"]["web/private"].as_str().unwrap();
     assert_eq!(crate::client::get(index, "job").status, 200);
+    let npm = urls["feedUrls"]["shared"]["npm"].as_str().unwrap();
+    assert_eq!(crate::client::get(&format!("{npm}private-greeting"), "job").status, 200);
     assert_eq!(urls["token"], "job");
     drop(program.stdin.take());
     assert!(program.wait().unwrap().success());

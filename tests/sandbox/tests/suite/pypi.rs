@@ -9,7 +9,7 @@ fn contoso() -> Sandbox {
     Sandbox::builder()
         .token("job")
         .feed(Feed::org("shared"))
-        .feed(Feed::project("My Web", "private").empty().wheel(Wheel::new("Inner.Tool", "2.1")))
+        .feed(Feed::project("My Web", "private").empty().with(Wheel::new("Inner.Tool", "2.1")))
         .start()
 }
 
