@@ -196,7 +196,7 @@ impl<'a> Step<'a> {
         let timeout =
             self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
         let secure = system.collection.scheme() == "https";
-        let client = http::client(&self.network, secure, &[], Duration::from_secs(timeout))?;
+        let client = http::Client::new(&self.network, secure, &[], Duration::from_secs(timeout))?;
         let feeds = lookup::look_up(&client, &system, &build.feeds).await?;
         let credential = Credential::job(&system.token);
         let access = Access { feeds: &feeds, credential: &credential, order: build.order };
