@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use reqwest::Client;
 use url::Url;
 
 use crate::agent::endpoint::SystemConnection;
@@ -16,6 +15,7 @@ use crate::feed::index::Protocol;
 use crate::feed::lookup;
 use crate::feed::service::Organization;
 use crate::feed::source::Origin;
+use crate::http::Client;
 use crate::secret::catalogue::Asked;
 use crate::secret::{Access, IndexOrder, Secret};
 

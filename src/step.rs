@@ -20,7 +20,7 @@ use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
 use crate::error::{self, hinted};
-use crate::http;
+use crate::http::Client;
 use crate::plan::{self, BuildPlan, Material, Plan};
 use crate::private::{self, PrivateFolder};
 use crate::report::summary::Report;
@@ -186,7 +186,8 @@ impl<'a> Step<'a> {
                 None => Ok(Acquired::default()),
             }
         };
-        let both = async { tokio::try_join!(secrets, engine) };
+        // On the heap: it would make every future above it large.
+        let both = Box::pin(async { tokio::try_join!(secrets, engine) });
         let (acquired, engine) = self.cancel.unless(both).await?;
         if let (Some(source), [_, ..]) = (source, &acquired.tokens[..]) {
             report.feeds = source.sources.names();
@@ -208,7 +209,7 @@ impl<'a> Step<'a> {
         let timeout =
             self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
         let secure = system.collection.scheme() == "https" || !build.sources.locations.is_empty();
-        let client = http::client(&self.network, secure, &[], Duration::from_secs(timeout))?;
+        let client = Client::new(&self.network, secure, &[], Duration::from_secs(timeout))?;
         Ok(Some(Acquirer {
             env: self.env,
             console: self.console,

@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -16,7 +16,7 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::error::{hint_context, hinted};
 use crate::feed::service::Organization;
-use crate::http::{self, Answer};
+use crate::http::{Answer, Client};
 
 /// Azure DevOps Services, the resource. It exists in the public cloud only, so the authority is fixed as well.
 const SCOPE: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
@@ -56,12 +56,11 @@ pub async fn exchange(
 /// The tenant of the feed's organization: a header of the answer to an unauthenticated request. Sources differ on
 /// whether HEAD or GET has it, so both are tried.
 async fn tenant(client: &Client, feed: &Url) -> anyhow::Result<Option<String>> {
-    for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
-        let answer = http::send(|| {
-            client.request(method.clone(), feed.clone()).header("X-TFS-FedAuthRedirect", "Suppress")
-        })
-        .await
-        .with_context(|| format!("cannot ask for the tenant of `{feed}`"))?;
+    for request in [Client::head, Client::get] {
+        let answer = client
+            .send(|| request(client, feed.clone()).header("X-TFS-FedAuthRedirect", "Suppress"))
+            .await
+            .with_context(|| format!("cannot ask for the tenant of `{feed}`"))?;
         let tenant = answer.headers.get("X-VSS-ResourceTenant").and_then(|tenant| tenant.to_str().ok());
         // Organizations that are backed by Microsoft accounts have none.
         if let Some(tenant) = tenant.filter(|tenant| *tenant != NO_TENANT && is_tenant(tenant)) {
@@ -98,7 +97,7 @@ async fn id_token(
             .header(reqwest::header::CONTENT_TYPE, "application/json")
             .body("{}")
     };
-    let answer = http::send(request).await.context("cannot ask for the job's id token")?;
+    let answer = client.send(request).await.context("cannot ask for the job's id token")?;
     let token =
         (answer.status == StatusCode::OK).then(|| serde_json::from_slice::<IdToken>(&answer.body).ok());
     token.flatten().map(|token| token.oidc_token).ok_or_else(|| {
@@ -142,7 +141,8 @@ async fn access_token(
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
         ("client_assertion", assertion.expose_secret()),
     ];
-    let answer = http::send(|| client.post(format!("{AUTHORITY}/{tenant}/oauth2/v2.0/token")).form(&form))
+    let answer = client
+        .send(|| client.post(format!("{AUTHORITY}/{tenant}/oauth2/v2.0/token")).form(&form))
         .await
         .context("cannot reach Entra")?;
     if answer.status != StatusCode::OK {
@@ -157,9 +157,10 @@ async fn access_token(
 /// authorization error codes").
 fn refused(answer: &Answer) -> anyhow::Error {
     let text = serde_json::from_slice::<Refusal>(&answer.body).map(|refusal| refusal.error_description);
-    // Behind the first line stand trace and correlation ids and a time.
+    // Behind the message stand trace and correlation ids and a time, on the same line or below.
     let text = text.unwrap_or_else(|_| format!("status {}", answer.status.as_u16()));
-    let said = text.lines().next().unwrap_or_default().to_owned();
+    let said =
+        text.lines().next().and_then(|line| line.split(" Trace ID: ").next()).unwrap_or_default().to_owned();
     let hint = match said.split(':').next().unwrap_or_default() {
         "AADSTS70021" | "AADSTS700213" | "AADSTS700211" => {
             "the application has no federated credential for this service connection: compare issuer and subject in \

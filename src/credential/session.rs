@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use super::Credential;
-use crate::http;
+use crate::http::{self, Client};
 
 /// How long a token lasts if the job's own does not say; also the service's default.
 const DEFAULT_LIFE: Duration = Duration::from_hours(4);
@@ -25,6 +25,7 @@ const LONGEST_LIFE: Duration = Duration::from_hours(24);
 #[serde(rename_all = "camelCase")]
 struct SessionToken {
     token: SecretString,
+    valid_to: Option<String>,
 }
 
 /// Exchanges `credential` for a session token that may read the packages of `feed`'s organization until `until`.
@@ -52,7 +53,9 @@ pub async fn exchange(
     );
     let token: SessionToken =
         serde_json::from_slice(&answer.body).context("the session token cannot be read")?;
-    Ok(Credential::token(token.token, Some(until)))
+    // The service may give less than was asked for, and says so.
+    let end = token.valid_to.and_then(|time| humantime::parse_rfc3339_weak(&time).ok());
+    Ok(Credential::token(token.token, Some(end.unwrap_or(until))))
 }
 
 async fn post(
@@ -61,7 +64,8 @@ async fn post(
     credential: &Credential,
     body: &serde_json::Value,
 ) -> anyhow::Result<http::Answer> {
-    http::send(|| client.post(url.clone()).bearer_auth(credential.secret.expose_secret()).json(body))
+    client
+        .send(|| client.post(url.clone()).bearer_auth(credential.secret.expose_secret()).json(body))
         .await
         .context("cannot ask for a session token")
 }
@@ -69,7 +73,8 @@ async fn post(
 /// Where session tokens are made: a header of the answer to an unauthenticated request to the feed. A hostile feed could
 /// name any host there, so only the service's own are taken.
 async fn authorization_service(client: &Client, feed: &Url) -> anyhow::Result<Url> {
-    let answer = http::send(|| client.get(feed.clone()).header("X-TFS-FedAuthRedirect", "Suppress"))
+    let answer = client
+        .send(|| client.get(feed.clone()).header("X-TFS-FedAuthRedirect", "Suppress"))
         .await
         .context("cannot ask where session tokens are made")?;
     let text = answer.headers.get("X-VSS-AuthorizationEndpoint").and_then(|url| url.to_str().ok());

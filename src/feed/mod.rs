@@ -1,9 +1,9 @@
-//! Azure Artifacts feeds: their names, where they are served, and what a refusal means.
+//! Azure Artifacts feeds: their names, where they are served, and what the service's answers mean.
 
+pub mod answer;
 pub mod index;
 pub mod location;
 pub mod lookup;
 pub mod name;
-pub mod refusal;
 pub mod service;
 pub mod source;

@@ -52,8 +52,10 @@ impl FeedName {
         if feed.is_empty() {
             return Err(wrong("has an empty feed name"));
         }
-        if view == Some("") {
-            return Err(wrong("has an empty view"));
+        match view {
+            Some("") => return Err(wrong("has an empty view")),
+            Some(view) if view.contains('@') => return Err(wrong("has more than one view")),
+            _ => {}
         }
         Ok(Self { project: project.map(Into::into), feed: feed.into(), view: view.map(Into::into) })
     }
@@ -94,6 +96,7 @@ mod tests {
             ("project/", "`project/` has an empty feed name"),
             ("@Release", "`@Release` has an empty feed name"),
             ("feed@", "`feed@` has an empty view"),
+            ("feed@Local@Release", "`feed@Local@Release` has more than one view"),
             ("$(artifactFeed)", "no variable `artifactFeed` exists"),
         ];
         for (input, expected) in table {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::header::{ACCEPT, HeaderMap, WWW_AUTHENTICATE};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use super::config::Login;
 use super::reference::{Repository, Tag};
 use crate::agent::network::Network;
 use crate::error::hinted;
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, Client};
 
 const MEDIA_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
                            application/vnd.docker.distribution.manifest.v2+json, \
@@ -73,13 +73,14 @@ impl Registry {
             "docker.io" | "index.docker.io" => "registry-1.docker.io",
             host => host,
         };
-        let client = http::client(network, true, &authorities(host), Duration::from_mins(1))?;
+        let client = Client::new(network, true, &authorities(host), Duration::from_mins(1))?;
         let mut base =
             Url::parse(&format!("https://{host}/")).with_context(|| format!("`{host}` is no host"))?;
         if http::is_loopback(&base) && client.get(base.join("v2/")?).send().await.is_err() {
             base = Url::parse(&format!("http://{host}/"))?;
         }
-        let ping = http::send(|| client.get(format!("{base}v2/")))
+        let ping = client
+            .send(|| client.get(format!("{base}v2/")))
             .await
             .with_context(|| format!("cannot reach registry `{host}`"))?;
         let authorization = match (ping.status, login) {
@@ -93,7 +94,7 @@ impl Registry {
     pub async fn manifest(&self, repository: &Repository, tag: &Tag) -> anyhow::Result<Manifest> {
         let url = format!("{}v2/{}/manifests/{tag}", self.base, repository.path());
         let request = || self.authorize(self.client.get(&url).header(ACCEPT, MEDIA_TYPES));
-        let answer = http::send(request).await?;
+        let answer = self.client.send(request).await?;
         anyhow::ensure!(
             answer.status == StatusCode::OK,
             "the registry answered {} for `{}`{}",
@@ -144,7 +145,7 @@ async fn authorize(
             None => request,
         }
     };
-    let answer = http::send(request).await.context("cannot get a token for the registry")?;
+    let answer = client.send(request).await.context("cannot get a token for the registry")?;
     if answer.status != StatusCode::OK {
         return Err(hinted(
             format!(

@@ -2,6 +2,8 @@
 //!
 //! Ids match without regard to case, and `-`, `.` and `_` are the same. `<NAME>` in an id stands for a source's name.
 
+use std::fmt::Write as _;
+
 /// What a secret id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the catalogue says in words what each holds")]
@@ -166,13 +168,13 @@ pub const CATALOGUE: &[Row] = &[
         Entry::GradleProperties,
         "Gradle",
         &["gradle.properties"],
-        "`<NAME>Username` and `<NAME>Password` for each feed",
+        "`<name>Username` and `<name>Password` for each feed, its name in camel case: `myFeedUsername` for `my-feed`",
     ),
     row(
         Entry::GradleInit,
         "Gradle",
         &["init.gradle"],
-        "an init script that gives each repository on the feeds' hosts its credentials, read at run time",
+        "an init script that gives each repository at a feed's URL its credentials, read at run time",
     ),
     row(
         Entry::CargoCredentials,
@@ -249,7 +251,8 @@ pub fn markdown() -> String {
     let mut text = String::from("| client | id | holds |\n|---|---|---|\n");
     for row in CATALOGUE {
         let ids: Vec<String> = row.ids.iter().map(|id| format!("`{id}`")).collect();
-        text.push_str(&format!("| {} | {} | {} |\n", row.client, ids.join(", "), row.holds));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| {} | {} | {} |", row.client, ids.join(", "), row.holds);
     }
     text
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use tempfile::TempDir;
 use zip::ZipArchive;
@@ -226,7 +227,7 @@ pub(crate) fn copy_tree(from: &Path, to: &Path, mode: Option<u32>) -> Result<()>
             } else if kind.is_symlink() {
                 std::os::unix::fs::symlink(fs::read_link(entry.path())?, target)?;
             } else {
-                fs::copy(entry.path(), &target)?;
+                copy_file(&entry.path(), &target)?;
                 if let Some(mode) = mode {
                     fs::set_permissions(&target, Permissions::from_mode(mode))?;
                 }
@@ -235,4 +236,12 @@ pub(crate) fn copy_tree(from: &Path, to: &Path, mode: Option<u32>) -> Result<()>
         Ok(())
     };
     copy().with_context(|| format!("cannot copy `{}` to `{}`", from.display(), to.display()))
+}
+
+/// By a process of its own: what this process has open for writing, processes that other threads start inherit until
+/// they are what they shall be, and a program that is open for writing cannot be executed (`ETXTBSY`).
+fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").args([from, to]).status().context("cannot start `cp`")?;
+    ensure!(status.success(), "`cp` failed: {status}");
+    Ok(())
 }
