@@ -63,6 +63,20 @@ impl Organization {
         }
     }
 
+    /// The URLs of the organization's collection: its own, and on Services the same place in the other host family.
+    #[must_use]
+    pub fn collections(&self) -> Vec<Url> {
+        let others = self.name.iter().flat_map(|name| {
+            [
+                format!("https://dev.azure.com/{name}/"),
+                format!("https://{}.visualstudio.com/", name.to_lowercase()),
+            ]
+        });
+        let others = others.filter_map(|text| Url::parse(&text).ok());
+        let others = others.filter(|other| other.host() != self.collection.host());
+        std::iter::once(self.collection.clone()).chain(others).collect()
+    }
+
     /// The packaging bases of the organization other than `base`: the same places in the other host family.
     #[must_use]
     pub fn other_bases(&self, base: &Url) -> Vec<Url> {
@@ -107,6 +121,20 @@ mod tests {
         ];
         for (collection, base) in table {
             assert_eq!(organization(collection).feeds_base().as_str(), base);
+        }
+    }
+
+    #[test]
+    fn a_collection_has_a_url_in_each_host_family() {
+        let table: [(&str, &[&str]); 3] = [
+            ("https://dev.azure.com/Contoso/", &["https://contoso.visualstudio.com/"]),
+            ("https://contoso.visualstudio.com/", &["https://dev.azure.com/contoso/"]),
+            ("https://tfs.corp/tfs/C/", &[]),
+        ];
+        for (collection, others) in table {
+            let urls = organization(collection).collections();
+            let urls: Vec<&str> = urls.iter().map(Url::as_str).collect();
+            assert_eq!(urls, [&[collection], others].concat());
         }
     }
 
