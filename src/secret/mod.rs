@@ -12,6 +12,7 @@ mod conda;
 mod fixture;
 mod git;
 mod gradle;
+mod header;
 mod maven;
 mod netrc;
 mod npm;
@@ -26,7 +27,6 @@ mod yarn;
 use std::collections::BTreeSet;
 
 pub use access::{Access, IndexOrder};
-use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 use crate::credential::Credential;
@@ -71,19 +71,27 @@ fn only(sources: &[Source]) -> anyhow::Result<&Source> {
     }
 }
 
-/// The source that a part of a variable's name means: letters without regard to case, and every other character than
-/// a letter or digit is the same (`UV_INDEX_MY_FEED_PASSWORD` means the feed `my-feed`).
+/// The source of that name; or else the one that a part of a variable's name means, as clients make it: without regard
+/// to case, with `_` for all that is no ASCII letter or digit (`UV_INDEX_MY_FEED_PASSWORD` means the feed `my-feed`).
 fn named<'a>(sources: &'a [Source], name: &str) -> anyhow::Result<&'a Source> {
-    let plain = |text: &str| -> String {
-        text.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
-    };
-    let mut found = sources.iter().filter(|source| plain(&source.name) == plain(name));
-    let source = found.next().with_context(|| {
-        let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        format!("no source is called `{name}`; there are: {}", known.join(", "))
-    })?;
-    anyhow::ensure!(found.next().is_none(), "several sources are called `{name}`");
-    Ok(source)
+    let mut found: Vec<&Source> = sources.iter().filter(|source| source.name == name).collect();
+    if found.is_empty() {
+        found = sources.iter().filter(|source| variable_part(&source.name) == variable_part(name)).collect();
+    }
+    match found[..] {
+        [source] => Ok(source),
+        [] => {
+            let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+            anyhow::bail!("no source is called `{name}`; there are: {}", known.join(", "))
+        }
+        _ => anyhow::bail!("several sources are called `{name}`"),
+    }
+}
+
+/// A name in a variable's. A `_` at its start does not count: Cargo, which allows no digit there, needs one before it.
+fn variable_part(name: &str) -> String {
+    let part = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.chars().map(part).collect::<String>().trim_start_matches('_').to_owned()
 }
 
 /// Refuses sources that a client cannot tell apart, for a file in which it knows them by name; `spelt` is a name as the
@@ -110,5 +118,34 @@ fn one_credential<'a>(credentials: impl Iterator<Item = &'a Credential>) -> anyh
             "the value holds one credential, but the sources have different ones",
             "mount a file that holds several (see `docs/secrets.md`), or leave one source",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::fixture::token;
+
+    #[test]
+    fn a_name_in_a_variable_means_a_source_as_clients_write_it() {
+        let sources: Vec<Source> = ["my-feed", "My.Other Feed", "größe", "2nd", "a.b", "a-b", "c"]
+            .map(|name| token(name, "https://packages.example/"))
+            .to_vec();
+        let table = [
+            ("MY_FEED", Ok("my-feed")),
+            ("my_other_feed", Ok("My.Other Feed")),
+            ("GR__E", Ok("größe")),
+            ("größe", Ok("größe")),
+            ("_2nd", Ok("2nd")),
+            ("2ND", Ok("2nd")),
+            ("a.b", Ok("a.b")),
+            ("A_B", Err("several sources are called `A_B`")),
+            ("d", Err("no source is called `d`; there are: my-feed, My.Other Feed, größe, 2nd, a.b, a-b, c")),
+        ];
+        for (name, expected) in table {
+            let found =
+                named(&sources, name).map(|source| source.name.as_str()).map_err(|error| error.to_string());
+            assert_eq!(found, expected.map_err(str::to_owned), "{name}");
+        }
     }
 }

@@ -3,12 +3,10 @@
 //! The one trap: all three expand `${VAR}` in values, and each reads escapes in its own way. No value holds any: Base64,
 //! tokens and URLs have no such characters, and `_auth` also holds the user names that `username` cannot.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Position, Url};
 
-use super::named;
+use super::{header, named};
 use crate::credential::Scheme;
 use crate::error::hinted;
 use crate::feed::source::Source;
@@ -26,8 +24,8 @@ pub(super) fn npmrc(sources: &[Source], scopes: &[(String, Option<String>)]) -> 
             "an `.npmrc` cannot hold credentials for `{place}`, whose path has `=` or `;`"
         );
         let credential = match source.credential.scheme {
-            Scheme::Bearer => format!("_authToken={}", bearer(source)?),
-            Scheme::Basic => format!("_auth={}", basic(source)?),
+            Scheme::Bearer => format!("_authToken={}", header::bearer(&source.name, &source.credential)?),
+            Scheme::Basic => format!("_auth={}", header::basic(&source.name, &source.credential)?),
         };
         lines.push(format!("{place}:{credential}"));
     }
@@ -91,31 +89,10 @@ fn place(url: &Url) -> String {
     format!("//{}{path}/", &url[Position::BeforeHost..Position::AfterPort])
 }
 
-/// A token as a Bearer header holds it (RFC 6750, section 2.1).
-pub(super) fn bearer(source: &Source) -> anyhow::Result<&str> {
-    let token = source.credential.secret.expose_secret();
-    let held = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-    anyhow::ensure!(
-        !token.is_empty() && token.chars().all(held),
-        "the token of `{}` has characters that a Bearer header cannot hold",
-        source.name
-    );
-    Ok(token)
-}
-
-/// User name and password as a Basic header holds them (RFC 7617, section 2).
-pub(super) fn basic(source: &Source) -> anyhow::Result<String> {
-    let user = &source.credential.username;
-    anyhow::ensure!(
-        !user.contains(':'),
-        "the user name of `{}` has a colon, which a Basic header cannot hold",
-        source.name
-    );
-    Ok(STANDARD.encode(format!("{user}:{}", source.credential.secret.expose_secret())))
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use configparser::ini::{Ini, IniDefault};
     use secrecy::ExposeSecret as _;
 

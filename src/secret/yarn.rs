@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::npm::{basic, bearer, bound, places, registry};
+use super::header;
+use super::npm::{bound, places, registry};
 use crate::credential::Scheme;
 use crate::feed::source::Source;
 
@@ -34,8 +35,16 @@ pub(super) fn yarnrc(
         let _ = writeln!(text, "  {}:", quoted(place.trim_end_matches('/')));
         let _ = writeln!(text, "    npmAlwaysAuth: true");
         let _ = match source.credential.scheme {
-            Scheme::Bearer => writeln!(text, "    npmAuthToken: {}", quoted(bearer(source)?)),
-            Scheme::Basic => writeln!(text, "    npmAuthIdent: {}", quoted(&basic(source)?)),
+            Scheme::Bearer => writeln!(
+                text,
+                "    npmAuthToken: {}",
+                quoted(header::bearer(&source.name, &source.credential)?)
+            ),
+            Scheme::Basic => writeln!(
+                text,
+                "    npmAuthIdent: {}",
+                quoted(&header::basic(&source.name, &source.credential)?)
+            ),
         };
     }
     let plain = sources.iter().flat_map(Source::spellings).filter(|url| url.scheme() == "http");
