@@ -47,13 +47,13 @@ impl Access<'_> {
             Entry::IndexUrl | Entry::UvIndexUrl => Ok(pip::urls(self.index().as_slice())),
             Entry::ExtraIndexUrl | Entry::UvExtraIndexUrl => Ok(pip::urls(&self.extra())),
             Entry::PipConf => Ok(pip::conf(self.index().as_ref(), &self.extra())),
-            Entry::UvUsername | Entry::PoetryUsername => {
+            Entry::UvUsername => {
                 Ok(named(&self.sources(Protocol::PyPi)?, name)?.credential.username.clone().into())
             }
-            Entry::UvPassword | Entry::PoetryPassword => {
-                Ok(secret(&named(&self.sources(Protocol::PyPi)?, name)?.credential))
-            }
-            Entry::UvToml => uv::toml(self.index().as_ref(), &self.extra()),
+            Entry::UvPassword => Ok(secret(&named(&self.sources(Protocol::PyPi)?, name)?.credential)),
+            Entry::UvToml => Ok(uv::toml(self.index().as_ref(), &self.extra())),
+            Entry::PoetryUsername => poetry::username(named(&self.sources(Protocol::PyPi)?, name)?),
+            Entry::PoetryPassword => poetry::password(named(&self.sources(Protocol::PyPi)?, name)?),
             Entry::PoetryAuth => poetry::auth(&self.sources(Protocol::PyPi)?),
             Entry::Pypirc => twine::pypirc(&self.sources(Protocol::PyPiUpload)?),
             Entry::TwineUsername => {
@@ -74,12 +74,12 @@ impl Access<'_> {
             Entry::GradleInit => Ok(gradle::init(&self.sources(Protocol::Maven)?)),
             Entry::CargoCredentials => cargo::credentials(&self.sources(Protocol::Cargo)?),
             Entry::CargoConfig => cargo::config(&self.sources(Protocol::Cargo)?),
-            Entry::CargoToken => Ok(cargo::token(&named(&self.sources(Protocol::Cargo)?, name)?.credential)),
+            Entry::CargoToken => cargo::token(named(&self.sources(Protocol::Cargo)?, name)?),
             Entry::CargoIndex => Ok(cargo::index(named(&self.sources(Protocol::Cargo)?, name)?)),
             Entry::CargoProvider => {
                 named(&self.sources(Protocol::Cargo)?, name).map(|_| cargo::PROVIDER.into())
             }
-            Entry::Condarc => conda::condarc(&self.sources(Protocol::Conda)?),
+            Entry::Condarc => Ok(conda::condarc(&self.sources(Protocol::Conda)?)),
             Entry::CondaToken | Entry::FeedToken => {
                 Ok(secret(one_credential(self.origins.iter().map(Origin::credential))?))
             }
