@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::sources::SourceInputs;
-use crate::buildx::args;
 use crate::dockerfile::SecretMount;
 use crate::error::hinted;
 use crate::registry::config::Login;
@@ -86,6 +85,8 @@ impl BuildPlan {
 pub struct Material {
     /// The Dockerfile.
     pub dockerfile: PathBuf,
+    /// The build context.
+    pub context: String,
     /// What it mounts in the stages that the target reaches.
     pub mounts: Vec<SecretMount>,
     /// The user's own secrets.
@@ -129,8 +130,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
             })?;
             if choice.entries.is_empty() && inputs.sources.count() > 0 {
                 notices.push(
-                    "`artifactFeeds` is not used: no `RUN` that the target reaches mounts a secret of a feed"
-                        .to_owned(),
+                    "`artifactFeeds` is not used: no mounted secret is left for a feed to provide".to_owned(),
                 );
             }
             let replaced = choice.entries.iter().filter(|(id, _)| material.unresolved.contains(id));
@@ -142,7 +142,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
             notices.extend(choice.notices);
             warnings.extend(choice.warnings);
             Some(BuildPlan {
-                context: args::context(inputs.context.as_deref(), &material.dockerfile, &inputs.root),
+                context: material.context,
                 dockerfile: material.dockerfile,
                 sources: inputs.sources,
                 entries: choice.entries,

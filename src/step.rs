@@ -13,6 +13,7 @@ use crate::agent::inputs::{Command, Inputs};
 use crate::agent::logging::{LoggingCommand, TaskResult};
 use crate::agent::network::Network;
 use crate::buildx::build::{self, Built, Supply, Workshop};
+use crate::buildx::context;
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::cancel::{Cancel, Cancelled};
@@ -130,6 +131,7 @@ impl<'a> Step<'a> {
         let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
         let text = std::fs::read_to_string(&dockerfile)
             .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;
+        let context = context::resolve(inputs.context.as_deref(), &dockerfile, &inputs.root)?;
         let build_args = self.build_args(&inputs.build_args);
         let mounts = dockerfile::secret_mounts(&text, inputs.target.as_deref(), &build_args)?;
         let (mut own, mut unresolved) = (Vec::new(), Vec::new());
@@ -152,7 +154,7 @@ impl<'a> Step<'a> {
         }
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
-        Ok(Material { dockerfile, mounts, own, unresolved, variables })
+        Ok(Material { dockerfile, context, mounts, own, unresolved, variables })
     }
 
     /// Build arguments by name; one without a value has that of the environment, as for docker.

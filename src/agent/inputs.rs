@@ -119,7 +119,7 @@ impl Inputs {
             network: reader.lenient("network").map(str::to_owned).or(arguments.network),
             no_cache: reader.boolean("noCache")? || arguments.no_cache,
             forwarded: arguments.forwarded,
-            renamed: renamed(env.input("secretIds").unwrap_or_default())?,
+            renamed: renamed(reader.strict("secretIds")?.unwrap_or_default())?,
             secrets: user_secrets(env, &secret_flags)?,
             secret_flags,
             missing_secrets: match reader.lenient("missingSecrets") {
@@ -343,6 +343,7 @@ mod tests {
             "buildContext",
             "command",
             "artifactFeeds",
+            "secretIds",
         ] {
             let mut inputs = vec![("tags", "1"), ("command", "build")];
             inputs.retain(|(other, _)| *other != name);

@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 /// Values shorter than this are not searched for: a log with every `a1` masked is of no use.
@@ -37,8 +37,9 @@ pub fn agent_forms(secret: &SecretString, users: &[&str]) -> Vec<SecretString> {
 }
 
 /// The byte patterns that the redactor replaces: raw, percent-encoded and JSON-escaped lines, and the base64 and
-/// base64url of the whole at each of the three alignments, less the characters that depend on its neighbours.
-/// A Basic header contains one of the latter whatever the user name is.
+/// base64url of the whole, as it is and percent-encoded (so that a URL with it is covered), at each of the three
+/// alignments, less the characters that depend on its neighbours. A Basic header contains one of these whatever the
+/// user name is.
 #[must_use]
 pub fn patterns(secret: &[u8]) -> Vec<SecretBox<[u8]>> {
     let mut forms: Vec<Vec<u8>> = Vec::new();
@@ -54,9 +55,10 @@ pub fn patterns(secret: &[u8]) -> Vec<SecretBox<[u8]>> {
         }
     }
     let whole = secret.trim_ascii();
-    for engine in [&STANDARD, &URL_SAFE] {
-        for shift in 0..3 {
-            forms.extend(aligned_base64(engine, whole, shift));
+    let encoded = percent_encode(whole, URL_COMPONENT).to_string();
+    for whole in [whole, encoded.as_bytes()] {
+        for engine in [&STANDARD, &URL_SAFE] {
+            forms.extend((0..3).filter_map(|shift| aligned_base64(engine, whole, shift)));
         }
     }
     forms.sort();
@@ -97,21 +99,18 @@ mod tests {
 
     #[test]
     fn base64_is_found_behind_any_prefix() {
-        let secret = b"Tok/en+42~value";
-        let patterns = patterns(secret);
-        for prefix in ["", "u", "us", "usr", "user:", "build:", "VssSessionToken:"] {
-            for suffix in ["", "x", "xy", "\n"] {
-                let mut text = prefix.as_bytes().to_vec();
-                text.extend_from_slice(secret);
-                text.extend_from_slice(suffix.as_bytes());
-                for encoded in [STANDARD.encode(&text), URL_SAFE.encode(&text)] {
-                    assert!(
-                        patterns.iter().any(|p| {
-                            let p = p.expose_secret();
-                            encoded.as_bytes().windows(p.len()).any(|window| window == p)
-                        }),
-                        "{prefix}…{suffix:?} in {encoded}"
-                    );
+        let patterns = patterns(b"Tok/en+42~value");
+        for secret in ["Tok/en+42~value", "Tok%2Fen%2B42~value"] {
+            for prefix in ["", "u", "us", "usr", "user:", "build:", "http://build:"] {
+                for suffix in ["", "x", "xy", "\n", "@host/"] {
+                    for engine in [STANDARD, URL_SAFE] {
+                        let encoded = engine.encode(format!("{prefix}{secret}{suffix}"));
+                        let is_found = patterns.iter().any(|pattern| {
+                            let pattern = pattern.expose_secret();
+                            encoded.as_bytes().windows(pattern.len()).any(|window| window == pattern)
+                        });
+                        assert!(is_found, "{prefix}…{suffix:?} in {encoded}");
+                    }
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! The client's arguments. Pure: a value in, strings out, no shell between.
 
-use std::path::PathBuf;
-
 use super::client::Client;
 
 /// One call that builds.
@@ -59,19 +57,6 @@ impl BuildCall<'_> {
     pub fn attests_sources(&self) -> bool {
         self.forwarded.iter().any(|flag| flag.starts_with("--provenance") || flag.starts_with("--attest"))
     }
-}
-
-/// The build context as an argument: a URL or `-`-less path as it is, a relative path under the sources folder.
-#[must_use]
-pub fn context(text: Option<&str>, dockerfile: &std::path::Path, root: &std::path::Path) -> String {
-    let is_remote =
-        |text: &str| text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
-    let path: PathBuf = match text {
-        Some(text) if is_remote(text) => return text.to_owned(),
-        Some(text) => root.join(text),
-        None => dockerfile.parent().unwrap_or(root).to_owned(),
-    };
-    path.display().to_string()
 }
 
 #[cfg(test)]
@@ -154,14 +139,5 @@ mod tests {
             |flag: &str| BuildCall { forwarded: &[flag.to_owned()], ..call(&client, &[]) }.attests_sources();
         assert!(attests("--provenance=mode=max") && attests("--attest=type=provenance"));
         assert!(!attests("--pull") && !call(&client, &[]).attests_sources());
-    }
-
-    #[test]
-    fn the_context_is_a_path_of_the_sources_or_remote() {
-        let context = |text| context(text, Path::new("/s/app/Dockerfile"), Path::new("/s"));
-        assert_eq!(context(None), "/s/app");
-        assert_eq!(context(Some("lib")), "/s/lib");
-        assert_eq!(context(Some("/abs")), "/abs");
-        assert_eq!(context(Some("https://host/repo.git#main")), "https://host/repo.git#main");
     }
 }

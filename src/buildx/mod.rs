@@ -3,6 +3,7 @@
 pub mod args;
 pub mod build;
 pub mod client;
+pub mod context;
 pub mod docker;
 pub mod engine;
 pub mod metadata;

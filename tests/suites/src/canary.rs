@@ -31,7 +31,7 @@ const URL_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').rem
 /// of it differ (`???` and `~~~`).
 #[must_use]
 pub fn canary(name: &str) -> String {
-    format!("canary-{name}-???~~~%{:016x}", RandomState::new().build_hasher().finish())
+    format!("canary-{name}-???~~~%{:016x}~", RandomState::new().build_hasher().finish())
 }
 
 /// A canary that was found.
@@ -97,7 +97,8 @@ impl Searcher {
             }
             self.read(&place, &mut entry, leaks)?;
         }
-        Ok(())
+        // What follows the end of an archive; it also lets whoever writes it come to an end.
+        self.scan(place, &mut archive.into_inner(), leaks)
     }
 
     /// Searches a file.
@@ -271,6 +272,7 @@ mod tests {
         assert_eq!(searched(&canary, &gzip(&layer)), [("here!app/leak".to_owned(), "token".to_owned())]);
         assert_eq!(searched(&canary, &two_members), here("token"));
         assert_eq!(searched(&canary, &tar(&canary, b"")).len(), 1);
+        assert_eq!(searched(&canary, &[tar("a", b""), canary.clone().into_bytes()].concat()), here("token"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod canary;
 mod gate;
 mod relay;
+pub mod reveal;
 pub mod watch;
 
 use std::path::{Path, PathBuf};
@@ -282,4 +283,10 @@ pub fn only_error(outcome: &Outcome) -> String {
     let errors = outcome.errors();
     assert_eq!(errors.len(), 1, "errors: {errors:#?}");
     errors[0].to_owned()
+}
+
+/// The notices in the log of a step.
+#[must_use]
+pub fn notices(outcome: &Outcome) -> Vec<&str> {
+    outcome.log.iter().filter_map(|line| line.strip_prefix("notice: ")).collect()
 }
