@@ -13,6 +13,7 @@ pub mod error;
 pub mod feed;
 pub mod feeder;
 pub mod http;
+pub mod lines;
 pub mod plan;
 pub mod private;
 pub mod process;

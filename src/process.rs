@@ -13,6 +13,7 @@ use tokio::process::Child;
 
 use crate::agent::env::Env;
 use crate::cancel::{Cancel, Cancelled};
+use crate::lines::LineBuffer;
 use crate::redact::Redactor;
 
 /// How long a child may take after the first signal. With it, cleaning up and reporting stay under 5 s; the agent
@@ -21,9 +22,6 @@ const GRACE: Duration = Duration::from_millis(3500);
 
 /// How long output may still come after the exit, from grandchildren that hold the pipe.
 const DRAIN: Duration = Duration::from_secs(1);
-
-/// A line longer than this is shown in pieces.
-const LONGEST_LINE: usize = 256 * 1024;
 
 const UNREADABLE: &str = "cannot read the child's output";
 
@@ -140,44 +138,6 @@ impl<R: AsyncRead + Unpin> Stream<R> {
 
     fn flush(&mut self, on_line: &mut impl FnMut(&str)) {
         self.buffer.flush(on_line);
-    }
-}
-
-/// Bytes on their way to becoming lines. LF, CRLF and a lone CR end a line, as for the agent.
-pub struct LineBuffer {
-    bytes: Vec<u8>,
-    cut: Cut,
-}
-
-/// Where an overlong line may be divided.
-type Cut = Box<dyn Fn(&[u8]) -> usize>;
-
-impl LineBuffer {
-    /// `cut` says where an overlong line may be divided; see [`Redactor::safe_cut`].
-    pub fn new(cut: impl Fn(&[u8]) -> usize + 'static) -> Self {
-        Self { bytes: Vec::new(), cut: Box::new(cut) }
-    }
-
-    fn push(&mut self, bytes: &[u8], on_line: &mut impl FnMut(&str)) {
-        for &byte in bytes {
-            match byte {
-                b'\n' | b'\r' => self.flush(on_line),
-                _ => self.bytes.push(byte),
-            }
-        }
-        if self.bytes.len() > LONGEST_LINE {
-            let cut = (self.cut)(&self.bytes);
-            let rest = self.bytes.split_off(cut);
-            self.flush(on_line);
-            self.bytes = rest;
-        }
-    }
-
-    fn flush(&mut self, on_line: &mut impl FnMut(&str)) {
-        if !self.bytes.is_empty() {
-            on_line(&String::from_utf8_lossy(&self.bytes));
-            self.bytes.clear();
-        }
     }
 }
 
@@ -311,24 +271,6 @@ pub fn exec(arguments: &[OsString]) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(chunks: &[&[u8]]) -> Vec<String> {
-        let mut buffer = LineBuffer::new(<[u8]>::len);
-        let mut lines = Vec::new();
-        for chunk in chunks {
-            buffer.push(chunk, &mut |line: &str| lines.push(line.to_owned()));
-        }
-        buffer.flush(&mut |line: &str| lines.push(line.to_owned()));
-        lines
-    }
-
-    #[test]
-    fn every_kind_of_line_end_ends_a_line() {
-        assert_eq!(
-            lines(&[b"one\ntw", b"o\r\nthree\rfour", b"\xff"]),
-            ["one", "two", "three", "four\u{fffd}"]
-        );
-    }
 
     #[test]
     fn a_child_gets_nothing_that_the_agent_keeps_for_tasks() {

@@ -17,9 +17,10 @@ use crate::cancel::Cancel;
 use crate::console::Console;
 use crate::error::{self, hint_context, hinted};
 use crate::feeder::{Feeder, Way};
+use crate::lines::LineBuffer;
 use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
-use crate::process::{Ended, LineBuffer, Process};
+use crate::process::{Ended, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
 use crate::secret::Secret;
 
