@@ -1,0 +1,33 @@
+//! curl with a netrc, and git.
+
+use crate::client::{Client, run};
+
+pub(crate) const CLIENTS: &[Client] = &[
+    Client {
+        heading: "curl",
+        project: &[("README", "")],
+        before: "",
+        unmounted: "",
+        request: "GET …/_packaging/shared/pypi/simple/private-greeting/",
+        status: 200,
+    },
+    Client {
+        heading: "git",
+        project: &[("README", "")],
+        before: "ENV GIT_TERMINAL_PROMPT=0",
+        unmounted: "",
+        request: "GET …/web/_git/library/info/refs",
+        status: 404,
+    },
+];
+
+#[test]
+fn curl_downloads_and_fails_without_mounts() {
+    run(&CLIENTS[..1]);
+}
+
+/// The service has no repositories here: its answer to who may read them is that there is none.
+#[test]
+fn git_shows_the_header_and_none_without_mounts() {
+    run(&CLIENTS[1..]);
+}
