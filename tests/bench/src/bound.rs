@@ -27,7 +27,7 @@ impl Bound {
 }
 
 /// What the step may cost over what it cannot do without, over what a user would run by hand, and over a slow network.
-pub(crate) fn speed(store: Store, times: &Times) -> [Bound; 3] {
+pub(crate) fn speed(store: Store, times: &Times) -> [Bound; 4] {
     let bound = |what: &str, limit, unit, value: fn(Of<'_>) -> f64| Bound {
         what: format!("{what}, {store:?}"),
         measured: value(&|contestant| times.of(contestant).median()),
@@ -41,6 +41,7 @@ pub(crate) fn speed(store: Store, times: &Times) -> [Bound; 3] {
         }),
         bound("step / docker buildx build", 1.0, "×", |of| of(Contestant::Step) / of(Contestant::Docker)),
         bound("50 ms more a request", 110.0, "ms", |of| of(Contestant::DistantStep) - of(Contestant::Step)),
+        bound("ten feeds − one", 20.0, "ms", |of| of(Contestant::TenFeedsStep) - of(Contestant::Step)),
     ]
 }
 

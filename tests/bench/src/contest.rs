@@ -13,7 +13,8 @@ use feedbuild_suites::{Store, TOKEN, World, unique, variable};
 
 use crate::measure::Series;
 
-const FEED: &str = "my-private-pypi";
+const FEED: &str = FEEDS[0];
+const FEEDS: [&str; 10] = ["my-private-pypi", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 const SECRET: &str = "PIP_EXTRA_URL";
 const TAG: &str = "1";
 
@@ -35,12 +36,21 @@ pub(crate) enum Contestant {
     DistantStep,
     /// The step with a service that speaks TLS.
     SecureStep,
+    /// The step with ten feeds.
+    TenFeedsStep,
 }
 
 impl Contestant {
     /// All of them, in the order of a round.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Node, Self::Plugin, Self::Docker, Self::Step, Self::DistantStep, Self::SecureStep];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Node,
+        Self::Plugin,
+        Self::Docker,
+        Self::Step,
+        Self::DistantStep,
+        Self::SecureStep,
+        Self::TenFeedsStep,
+    ];
 
     /// Its name in a table.
     pub(crate) fn name(self) -> &'static str {
@@ -51,6 +61,7 @@ impl Contestant {
             Self::Step => "step",
             Self::DistantStep => "step, 50 ms a request",
             Self::SecureStep => "step, https",
+            Self::TenFeedsStep => "step, ten feeds",
         }
     }
 }
@@ -73,6 +84,7 @@ pub(crate) struct Contest {
     /// Holds what its step needs.
     _secure: World,
     secure_step: Step,
+    ten_feeds_step: Step,
     client: PathBuf,
     /// What both clients are told.
     arguments: Vec<OsString>,
@@ -84,7 +96,9 @@ impl Contest {
     /// Lays the worlds and runs everybody once; the plugin, which is the first to build, fills the cache.
     pub(crate) fn new(store: Store, task: &Task) -> Result<Self> {
         let folder = tempfile::tempdir().context("cannot make a folder")?;
-        let service = || Sandbox::builder().token(TOKEN).feed(Feed::org(FEED));
+        let service = || {
+            FEEDS.iter().fold(Sandbox::builder().token(TOKEN), |builder, feed| builder.feed(Feed::org(feed)))
+        };
         let plain = World::with_sandbox(store, service().start());
         let secure = World::with_sandbox(store, service().tls().start());
         let authority = folder.path().join("ca.pem");
@@ -95,6 +109,9 @@ impl Contest {
         let image = unique("bench");
         let contest = Self {
             step: step(&plain, task, &image)?,
+            ten_feeds_step: step(&plain, task, &image)?
+                .input("artifactFeeds", &FEEDS.join(","))
+                .input("Dockerfile", "Dockerfile.ten"),
             secure_step: step(&secure, task, &image)?,
             client: PathBuf::from(variable("FEEDBUILD_TEST_CLIENT")),
             arguments: arguments(&plain, &image, folder.path())?,
@@ -146,6 +163,7 @@ impl Contest {
                 time
             }
             Contestant::SecureStep => time_step(&self.secure_step),
+            Contestant::TenFeedsStep => time_step(&self.ten_feeds_step),
         }
     }
 
@@ -173,6 +191,11 @@ impl Contest {
 /// The article's step, less the push.
 fn step(world: &World, task: &Task, image: &str) -> Result<Step> {
     world.article();
+    // An argument holds one URL, a variable ten.
+    let dockerfile = std::fs::read_to_string(world.job.sources_dir().join("Dockerfile"))?
+        .replace("id=PIP_EXTRA_URL", "id=PIP_EXTRA_INDEX_URL,env=PIP_EXTRA_INDEX_URL")
+        .replace("--extra-index-url $(cat /run/secrets/PIP_EXTRA_URL)", "");
+    world.source("Dockerfile.ten", &dockerfile);
     let inputs = [
         ("command", "build"),
         ("artifactFeeds", FEED),

@@ -6,6 +6,7 @@ mod bound;
 mod contest;
 mod measure;
 mod package;
+mod render;
 mod table;
 
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let task = Task::from_vsix(&arguments.vsix)?;
     let mut bounds = package::bounds(&arguments.vsix)?;
+    bounds.push(render::bound()?);
     for store in [Store::Containerd, Store::Classic] {
         let contest = Contest::new(store, &task)?;
         let times = contest.run(arguments.runs)?;
