@@ -13,6 +13,7 @@ use serde_json::json;
 use url::Url;
 
 use super::Credential;
+use crate::feed::answer;
 use crate::http::{self, Client};
 
 /// How long a token lasts if the job's own does not say; also the service's default.
@@ -47,9 +48,10 @@ pub async fn exchange(
     }
     anyhow::ensure!(
         answer.status == StatusCode::OK,
-        "`{}` gives no session token ({})",
-        url.host_str().unwrap_or_default(),
-        answer.status.as_u16()
+        "`{}` gives no session token ({}){}",
+        http::authority(&url),
+        answer.status.as_u16(),
+        answer::said(&answer)
     );
     let token: SessionToken =
         serde_json::from_slice(&answer.body).context("the session token cannot be read")?;
@@ -64,10 +66,15 @@ async fn post(
     credential: &Credential,
     body: &serde_json::Value,
 ) -> anyhow::Result<http::Answer> {
-    client
-        .send(|| client.post(url.clone()).bearer_auth(credential.secret.expose_secret()).json(body))
-        .await
-        .context("cannot ask for a session token")
+    // Without `Suppress` a refusal is a page to sign in.
+    let request = || {
+        client
+            .post(url.clone())
+            .bearer_auth(credential.secret.expose_secret())
+            .header("X-TFS-FedAuthRedirect", "Suppress")
+            .json(body)
+    };
+    client.send(request).await.context("cannot ask for a session token")
 }
 
 /// Where session tokens are made: a header of the answer to an unauthenticated request to the feed. A hostile feed could

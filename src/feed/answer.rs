@@ -33,7 +33,7 @@ pub fn read<T: DeserializeOwned>(what: &str, url: &Url, answer: &Answer) -> anyh
 fn explain(what: &str, url: &Url, answer: &Answer) -> anyhow::Error {
     let host = http::authority(url);
     let status = answer.status.as_u16();
-    let said = server_message(&answer.body).map(|text| format!(": {text}")).unwrap_or_default();
+    let said = said(answer);
     let attempts = match answer.attempts {
         1 => String::new(),
         attempts => format!(", {attempts} attempts"),
@@ -108,6 +108,12 @@ fn is_html(answer: &Answer) -> bool {
 
 fn contains(body: &[u8], needle: &[u8]) -> bool {
     body.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+/// What the service said about a refusal, to be put behind its status.
+#[must_use]
+pub fn said(answer: &Answer) -> String {
+    server_message(&answer.body).map(|text| format!(": {text}")).unwrap_or_default()
 }
 
 /// The `message` of an Azure DevOps error body: one line, at most 300 characters.

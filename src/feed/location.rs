@@ -1,12 +1,14 @@
 //! The URL of a feed, as people copy it from "Connect to feed": which organization, which feed.
 
-use anyhow::Context as _;
 use url::Url;
 
 use super::name::FeedName;
 use super::service::Organization;
 use crate::error::hinted;
 use crate::http;
+
+const WHERE_FROM: &str = "copy it from Artifacts > Connect to feed, e.g. \
+                          `https://pkgs.dev.azure.com/ORG/PROJECT/_packaging/FEED/pypi/simple/`";
 
 /// A feed by its URL.
 #[derive(Debug, Clone)]
@@ -24,15 +26,11 @@ pub struct FeedLocation {
 impl FeedLocation {
     /// Parses one line of the input `feedUrl`, of whatever protocol: what stands behind the feed's name does not count.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let wrong = || {
-            hinted(
-                format!("input `feedUrl`: `{text}` is no URL of an Azure Artifacts feed"),
-                "copy it from Artifacts > Connect to feed, e.g. \
-                 `https://pkgs.dev.azure.com/ORG/PROJECT/_packaging/FEED/pypi/simple/`",
-            )
-        };
+        let wrong =
+            || hinted(format!("input `feedUrl`: `{text}` is no URL of an Azure Artifacts feed"), WHERE_FROM);
         // The text may hold a user name and password by mistake; it is then not quoted.
-        let url = Url::parse(text).ok().with_context(|| "input `feedUrl` is no URL")?;
+        let url = Url::parse(text)
+            .map_err(|_| hinted("input `feedUrl` holds a line that is no URL", WHERE_FROM))?;
         anyhow::ensure!(
             url.username().is_empty() && url.password().is_none(),
             "input `feedUrl` holds credentials; leave them out, the step has its own"

@@ -116,7 +116,9 @@ impl World {
         Self::around(store, sandbox, token, password)
     }
 
-    fn around(store: Store, sandbox: Sandbox, token: &str, password: &str) -> Self {
+    /// A world around a service, with this token for the job and this password for the registry.
+    #[must_use]
+    pub fn around(store: Store, sandbox: Sandbox, token: &str, password: &str) -> Self {
         let binary = variable("FEEDBUILD_TEST_REGISTRY_BIN");
         let registry = Registry::start(Path::new(&binary), "ci", password);
         let job = Job::new(&sandbox.collection_url(), token).expect("a job");
