@@ -42,6 +42,8 @@ pub struct SecretMount {
     pub line: usize,
     /// The stage's name, or `stage-N`.
     pub stage: String,
+    /// Whether the `RUN` puts the file's content into arguments, by `$(cat FILE)`.
+    pub in_arguments: bool,
 }
 
 /// Every secret mount that a build of `target` (the last stage without one) reaches, in the order of the
@@ -62,7 +64,11 @@ pub fn secret_mounts(
                 let expanded =
                     |(key, value): (_, Option<String>)| (key, value.map(|v| stages.expand(&v, variables)));
                 let fields = fields.into_iter().map(expanded).collect();
-                found.extend(secret_mount(&fields, instruction.line, &stages.display_name(index)));
+                let mount = secret_mount(&fields, instruction.line, &stages.display_name(index));
+                found.extend(mount.map(|mount| SecretMount {
+                    in_arguments: substitutes(&instruction.arguments, &mount),
+                    ..mount
+                }));
             }
         });
     }
@@ -89,7 +95,14 @@ fn secret_mount(
         Some(None) => true,
         None => false,
     };
-    Some(SecretMount { id, required, env: field("env"), target, line, stage: stage.to_owned() })
+    let stage = stage.to_owned();
+    Some(SecretMount { id, required, env: field("env"), target, line, stage, in_arguments: false })
+}
+
+/// Whether a command reads the mounted file into its arguments.
+fn substitutes(command: &str, mount: &SecretMount) -> bool {
+    let file = mount.target.clone().unwrap_or_else(|| format!("/run/secrets/{}", base_name(&mount.id)));
+    ["$(cat ", "`cat ", "$(<", "$(< "].iter().any(|open| command.contains(&format!("{open}{file}")))
 }
 
 /// Go's `path.Base`.
@@ -126,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_becomes_an_argument_is_noticed() {
+        let table = [
+            ("RUN --mount=type=secret,id=x pip install --extra-index-url $(cat /run/secrets/x)", true),
+            ("RUN --mount=type=secret,id=x,target=/y pip install --extra-index-url \"$(cat /y)\"", true),
+            ("RUN --mount=type=secret,id=x,target=/y cat /y", false),
+            ("RUN --mount=type=secret,id=x,env=X pip install", false),
+        ];
+        for (run, expected) in table {
+            let mounts = secret_mounts(&format!("FROM a\n{run}\n"), None, &BTreeMap::new()).expect("a stage");
+            assert_eq!(mounts[0].in_arguments, expected, "{run}");
+        }
+    }
+
+    #[test]
     fn a_mount_is_given_whole() {
         let dockerfile = "FROM a AS Build\n\nRUN --mount=type=secret,id=x,env=X,target=/y,required make\n";
         assert_eq!(
@@ -137,6 +164,7 @@ mod tests {
                 target: Some("/y".to_owned()),
                 line: 3,
                 stage: "build".to_owned(),
+                in_arguments: false,
             }]
         );
     }

@@ -86,7 +86,7 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
             MissingSecrets::Warn => choice.warnings.push(format!("{error}; the build goes on without")),
         }
     }
-    share_feeds(wishes, &mut choice);
+    share_feeds(wishes, &mut choice)?;
     let named = wishes.renamed.keys().map(String::as_str);
     for id in own.iter().copied().chain(named).filter(|id| !seen.contains(id)) {
         choice
@@ -98,7 +98,7 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
 
 /// `PipAuthenticate@1` puts the first feed into the index and the others into the extra index. A Dockerfile that
 /// mounts nothing that holds the index would then never see the first feed, so the extra index holds them all.
-fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
+fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) -> anyhow::Result<()> {
     let holds = |wanted: &[Entry]| choice.entries.iter().find(|(_, asked)| wanted.contains(&asked.entry));
     let extra = holds(&[Entry::ExtraIndexUrl, Entry::UvExtraIndexUrl]);
     if wishes.only_extra {
@@ -117,6 +117,18 @@ fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
         IndexOrder::AllExtra => wishes.sources,
         IndexOrder::FirstIsIndex => wishes.sources.saturating_sub(1),
     };
+    let argument =
+        wishes.mounts.iter().find(|mount| mount.in_arguments && extra.is_some_and(|(id, _)| *id == mount.id));
+    if let Some(mount) = argument.filter(|_| extra_feeds > 1) {
+        return Err(hinted(
+            format!(
+                "the `RUN` in line {} gives secret `{}` as one argument, but it holds {extra_feeds} URLs",
+                mount.line, mount.id
+            ),
+            "mount it as a variable, `--mount=type=secret,id=PIP_EXTRA_INDEX_URL,env=PIP_EXTRA_INDEX_URL`, and leave \
+             the argument out; or mount `pip.conf`",
+        ));
+    }
     let as_file = |id: &str| wishes.mounts.iter().any(|mount| mount.id == id && mount.env.is_none());
     if let Some((id, _)) = extra.filter(|(id, _)| extra_feeds > 1 && as_file(id)) {
         choice.notices.push(format!(
@@ -124,6 +136,7 @@ fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) {
              `PIP_EXTRA_INDEX_URL`, but `--extra-index-url` takes only one"
         ));
     }
+    Ok(())
 }
 
 fn describe_missing(missing: &[(&SecretMount, String)]) -> anyhow::Error {
@@ -158,6 +171,7 @@ mod tests {
             target: None,
             line: line + 3,
             stage: "0".to_owned(),
+            in_arguments: false,
         };
         ids.iter().enumerate().map(mount).collect()
     }
@@ -204,6 +218,30 @@ mod tests {
             choice.notices,
             ["mine", "my_url"]
                 .map(|id| format!("secret `{id}` is given, but no `RUN` that the target reaches mounts it"))
+        );
+    }
+
+    #[test]
+    fn several_urls_are_no_argument() {
+        let mut mounts = mounts(&["PIP_EXTRA_URL"]);
+        mounts[0].in_arguments = true;
+        let chosen = |sources| {
+            choose(&Wishes {
+                mounts: &mounts,
+                own: &[],
+                renamed: &BTreeMap::new(),
+                sources,
+                only_extra: true,
+                missing: MissingSecrets::Error,
+            })
+        };
+        chosen(1).expect("one URL is one argument");
+        let text = error::render(&chosen(2).expect_err("two are not"));
+        assert!(
+            text.starts_with(
+                "the `RUN` in line 3 gives secret `PIP_EXTRA_URL` as one argument, but it holds 2 URLs"
+            ),
+            "{text}"
         );
     }
 
