@@ -66,7 +66,7 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 "#;
 
-const SETTINGS: &str = r#"<settings>
+const SETTINGS: &str = r"<settings>
   <servers>
     <server>
       <id>shared</id>
@@ -75,7 +75,7 @@ const SETTINGS: &str = r#"<settings>
     </server>
   </servers>
 </settings>
-"#;
+";
 
 /// Resolves the package, with the properties where they are given.
 const BUILD: &str = r"repositories {

@@ -12,6 +12,7 @@ mod fetchers;
 mod java;
 mod node;
 mod python;
+mod servers;
 
 /// What the docs show and no build here can run.
 const NOT_RUN: [&str; 2] = ["NuGet", "conda"];
