@@ -46,6 +46,8 @@ pub struct Acquirer<'a> {
 pub struct Acquired {
     /// The secrets.
     pub secrets: Vec<Secret>,
+    /// The sources that they open.
+    pub origins: Vec<Origin>,
     /// Which tokens they hold, for people.
     pub tokens: Vec<&'static str>,
     /// When to acquire them again, if one of them ends.
@@ -69,7 +71,12 @@ impl Acquirer<'_> {
             origins.push(origin);
             tokens.push(token);
         }
-        origins.extend(self.sources.connections.iter().cloned());
+        for connection in &self.sources.connections {
+            let credential = connection.credential();
+            self.console.mask(&credential.secret, &[&credential.username]);
+            origins.push(connection.clone());
+            tokens.push("service connection");
+        }
         tokens.sort_unstable();
         tokens.dedup();
         let access = Access {
@@ -83,7 +90,7 @@ impl Acquirer<'_> {
             Ok(Secret { lasting: end.is_none(), ..Secret::text(id, &access.render(id, asked)?) })
         };
         let secrets = self.entries.iter().map(render).collect::<anyhow::Result<_>>()?;
-        Ok(Acquired { secrets, tokens, renewal: end.map(|end| renewal(SystemTime::now(), end)) })
+        Ok(Acquired { secrets, origins, tokens, renewal: end.map(|end| renewal(SystemTime::now(), end)) })
     }
 
     /// The feeds by URL, each with its credential and that token's name.
