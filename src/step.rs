@@ -21,6 +21,7 @@ use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
 use crate::error::{self, hinted};
+use crate::feed::doctor;
 use crate::http::Client;
 use crate::plan::{self, BuildPlan, Material, Plan};
 use crate::private::{self, PrivateFolder};
@@ -36,7 +37,7 @@ pub async fn main_stage(env: &Env, cancel: &Cancel) -> TaskResult {
     let mut report = Report::default();
     let result = match Box::pin(run(env, &console, cancel, &mut report)).await {
         Ok(()) => TaskResult::Succeeded,
-        Err(error) if error.chain().any(<dyn std::error::Error>::is::<Cancelled>) => {
+        Err(error) if is_cancelled(&error) => {
             console.line("The run was cancelled; what was running was stopped.");
             TaskResult::Canceled
         }
@@ -73,12 +74,21 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let plan = step.plan(inputs, &docker, report)?;
     let acquirer = step.acquirer(&plan)?;
     let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
-    let built = step
-        .build(&plan, &docker, &engine, Supply { first: &secrets, source: acquirer.as_ref() }, report)
-        .await?;
+    let supply = Supply { first: &secrets, source: acquirer.as_ref() };
+    let built = step.build(&plan, &docker, &engine, supply, report).await;
+    if let Err(error) = &built
+        && !is_cancelled(error)
+    {
+        step.examine(supply, report).await?;
+    }
+    let built = built?;
     step.publish(&plan, &engine, &built, report).await?;
     step.tell(report);
     Ok(())
+}
+
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    error.chain().any(<dyn std::error::Error>::is::<Cancelled>)
 }
 
 /// What every stage needs.
@@ -255,6 +265,18 @@ impl<'a> Step<'a> {
         let built = built?;
         report.stages.push(("Build", started.elapsed()));
         Ok(built)
+    }
+
+    /// Warns of feeds that are closed to what the build had, after it failed.
+    async fn examine(&self, supply: Supply<'_>, report: &mut Report) -> anyhow::Result<()> {
+        let Some(source) = supply.source else { return Ok(()) };
+        let examined = async { Ok(doctor::examine(&source.client, &supply.first.origins).await) };
+        for error in self.cancel.unless(examined).await? {
+            let text = error::render(&error);
+            self.console.warning(&text);
+            report.notices.push(text);
+        }
+        Ok(())
     }
 
     /// Tags what was built and, unless the command is `build`, pushes it.

@@ -1,6 +1,7 @@
 //! Azure Artifacts feeds: their names, where they are served, and what the service's answers mean.
 
 pub mod answer;
+pub mod doctor;
 pub mod index;
 pub mod location;
 pub mod lookup;

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod connections;
+mod doctor;
 mod federation;
 mod renewal;
 mod tokens;
