@@ -44,6 +44,11 @@ impl Console {
         self.line(&format!("notice: {text}"));
     }
 
+    /// Something that is allowed and has its dangers: in the colour of warnings, in the log only.
+    pub fn caution(&self, text: &str) {
+        self.formatted("warning", text);
+    }
+
     /// Something that the user should look at; shown on the run page.
     pub fn warning(&self, text: &str) {
         let text = self.redact(text);

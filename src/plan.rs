@@ -104,12 +104,15 @@ pub struct Planned {
     pub plan: Plan,
     /// What the user should know.
     pub notices: Vec<String>,
+    /// What is allowed and has its dangers.
+    pub cautions: Vec<String>,
     /// What the user should look at.
     pub warnings: Vec<String>,
 }
 
 /// Makes the plan; `material` is `None` for `command: push`.
 pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planned> {
+    let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
     let login = inputs.registry.map(|connection| Login {
         server: server_address(&connection.registry),
@@ -140,6 +143,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
                 )
             }));
             notices.extend(choice.notices);
+            cautions = choice.cautions;
             warnings.extend(choice.warnings);
             Some(BuildPlan {
                 context: material.context,
@@ -165,7 +169,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
         login,
         allow_insecure_builder: inputs.allow_insecure_builder,
     };
-    Ok(Planned { plan, notices, warnings })
+    Ok(Planned { plan, notices, cautions, warnings })
 }
 
 /// A `--secret` whose source is empty is ours to provide if its id is in the catalogue; buildx would mount nothing.

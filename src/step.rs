@@ -128,6 +128,7 @@ impl<'a> Step<'a> {
         let mut planned = plan::plan(inputs, material)?;
         planned.warnings.extend(docker.warnings());
         planned.warnings.iter().for_each(|text| self.console.warning(text));
+        planned.cautions.iter().for_each(|text| self.console.caution(text));
         planned.notices.iter().for_each(|text| self.console.notice(text));
         report.notices.extend(planned.warnings);
         report.notices.extend(planned.notices);

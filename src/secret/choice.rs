@@ -27,6 +27,8 @@ pub struct Choice {
     pub order: IndexOrder,
     /// What the user should know.
     pub notices: Vec<String>,
+    /// What is allowed and has its dangers.
+    pub cautions: Vec<String>,
     /// What the user should look at.
     pub warnings: Vec<String>,
 }
@@ -54,6 +56,7 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
         entries: Vec::new(),
         order: IndexOrder::FirstIsIndex,
         notices: Vec::new(),
+        cautions: Vec::new(),
         warnings: Vec::new(),
     };
     let own: BTreeSet<&str> = wishes.own.iter().map(|secret| secret.id.as_str()).collect();
@@ -127,6 +130,14 @@ fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) -> anyhow::Result<()> {
             ),
             "mount it as a variable, `--mount=type=secret,id=PIP_EXTRA_INDEX_URL,env=PIP_EXTRA_INDEX_URL`, and leave \
              the argument out; or mount `pip.conf`",
+        ));
+    }
+    let pip = holds(&[Entry::ExtraIndexUrl, Entry::PipConf]).filter(|_| extra_feeds > 0);
+    if let Some((id, _)) = pip {
+        choice.cautions.push(format!(
+            "secret `{id}` adds to pip's other indexes, and pip takes the highest version from any of them: whoever \
+             publishes a package of the same name there wins (dependency confusion); the way out is one feed with \
+             upstreams, mounted as `PIP_INDEX_URL`"
         ));
     }
     let as_file = |id: &str| wishes.mounts.iter().any(|mount| mount.id == id && mount.env.is_none());
@@ -219,6 +230,28 @@ mod tests {
             ["mine", "my_url"]
                 .map(|id| format!("secret `{id}` is given, but no `RUN` that the target reaches mounts it"))
         );
+    }
+
+    #[test]
+    fn pip_with_extra_indexes_is_cautioned_against() {
+        let table: [(&[&str], usize, bool, bool); 5] = [
+            (&["mine", "my_url", "PIP_INDEX_URL"], 1, false, false),
+            (&["mine", "my_url", "PIP_INDEX_URL"], 2, false, true),
+            (&["mine", "my_url"], 1, true, true),
+            (&["mine", "my_url", "pip.conf"], 2, false, true),
+            (&["mine", "my_url", "UV_INDEX"], 1, false, true),
+        ];
+        for (ids, feeds, only_extra, cautioned) in table {
+            let choice = chosen(ids, feeds, only_extra).expect("all provided");
+            assert_eq!(
+                choice.cautions.len(),
+                usize::from(cautioned),
+                "{ids:?} of {feeds}: {:?}",
+                choice.cautions
+            );
+        }
+        let uv = chosen(&["mine", "UV_INDEX"], 2, true).expect("all provided");
+        assert_eq!(uv.cautions, [""; 0], "uv takes the first index that has a package");
     }
 
     #[test]
