@@ -15,6 +15,7 @@ pub(crate) const CLIENTS: &[Client] = &[Client {
     before: "ENV LD_LIBRARY_PATH=/opt/cargo/lib",
     unmounted: "ENV CARGO_REGISTRIES_SHARED_CREDENTIAL_PROVIDER=cargo:token \
                 CARGO_REGISTRIES_SHARED_INDEX=sparse+https://pkgs.dev.azure.com/contoso/_packaging/shared/Cargo/index/",
+    agent: "cargo/",
     request: "GET …/Cargo/download/private-greeting/1.0.0",
     status: 200,
 }];

@@ -22,6 +22,8 @@ pub(crate) struct Client {
     pub before: &'static str,
     /// Lines for builds without mounts: the feed's URL, where it comes with the credentials.
     pub unmounted: &'static str,
+    /// How its `User-Agent` begins.
+    pub agent: &'static str,
     /// The last request that each example makes, if all is well.
     pub request: &'static str,
     /// Its status then; the example itself fails unless it is 200.
@@ -36,13 +38,16 @@ pub(crate) fn run(clients: &[Client]) {
     let stages = |mounted| stages(&world, clients, mounted);
     build(&world, &stages(true));
     for client in clients {
-        let (served, wanted) = (served(&world.sandbox.requests(), client), examples(client.heading).len());
+        let kin = clients.iter().filter(|kin| kin.agent == client.agent);
+        let wanted: usize = kin.map(|kin| examples(kin.heading).len()).sum();
+        let served = served(&world.sandbox.requests(), client);
         assert!(served >= wanted, "{}: only {served} of {wanted} got it", client.heading);
     }
     let before = world.sandbox.requests().len();
     build(&world, &stages(false));
     let requests = &world.sandbox.requests()[before..];
     for client in clients {
+        assert!(requests.iter().any(|request| by(request, client)), "{}: did not ask", client.heading);
         assert_eq!(served(requests, client), 0, "{}: got it without mounts", client.heading);
     }
 }
@@ -52,14 +57,19 @@ fn feed() -> Feed {
     Feed::org("shared").with(Artifact::new("org.codehaus.plexus", "plexus-utils", "1.1"))
 }
 
-/// How many of the requests are the client's last, with the job's token and the right answer.
+/// How many of the requests are the client's last, with credentials and the right answer.
 fn served(requests: &[Received], client: &Client) -> usize {
     let good = |request: &&Received| {
-        request.has_authorization()
+        by(request, client)
+            && request.has_authorization()
             && request.matches(client.request)
             && request.status == Some(client.status)
     };
     requests.iter().filter(good).count()
+}
+
+fn by(request: &Received, client: &Client) -> bool {
+    request.header("user-agent").is_some_and(|agent| agent.starts_with(client.agent))
 }
 
 fn build(world: &World, dockerfile: &str) {

@@ -6,20 +6,26 @@ pub(crate) const CLIENTS: &[Client] = &[
     Client {
         heading: "Maven",
         project: &[("pom.xml", POM), ("settings.xml", SETTINGS)],
-        before: "",
+        before: QUICK,
         unmounted: "",
+        agent: "Apache-Maven/",
         request: "GET …/com/example/private-greeting/1.0.0/private-greeting-1.0.0.jar",
         status: 200,
     },
     Client {
         heading: "Gradle",
         project: &[("build.gradle", BUILD)],
-        before: "",
+        before: QUICK,
         unmounted: "",
+        agent: "Gradle/",
         request: "GET …/com/example/private-greeting/1.0.0/private-greeting-1.0.0.jar",
         status: 200,
     },
 ];
+
+/// Short runs gain nothing from the best compiler.
+const QUICK: &str =
+    "ENV JAVA_TOOL_OPTIONS='-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' GRADLE_OPTS=-Dorg.gradle.daemon=false";
 
 /// Maven's own plugins are not on this machine, so the package is an extension of the build, which Maven gets itself,
 /// and its POM is imported. The packaging `pom` has no plugins.

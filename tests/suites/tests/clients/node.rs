@@ -14,6 +14,7 @@ const NPM: Client = Client {
     project: &[("package.json", PACKAGE)],
     before: "",
     unmounted: REGISTRY,
+    agent: "npm/",
     request: TARBALL,
     status: 200,
 };
@@ -32,14 +33,15 @@ pub(crate) const CLIENTS: &[Client] = &[
         ],
         ..NPM
     },
-    Client { heading: "pnpm", ..NPM },
-    Client { heading: "yarn 1", before: "ENV PATH=/opt/yarn1:$PATH", ..NPM },
+    Client { heading: "pnpm", agent: "pnpm/", ..NPM },
+    Client { heading: "yarn 1", before: "ENV PATH=/opt/yarn1:$PATH", agent: "yarn/", ..NPM },
     Client {
         heading: "yarn 2 and later",
         project: &[("package.json", PACKAGE), ("yarn.lock", "")],
         before: "ENV YARN_ENABLE_TELEMETRY=0",
         unmounted: "ENV YARN_UNSAFE_HTTP_WHITELIST=127.0.0.1 \
                     YARN_NPM_REGISTRY_SERVER=https://pkgs.dev.azure.com/contoso/_packaging/shared/npm/registry/",
+        agent: "got ",
         request: TARBALL,
         status: 200,
     },
