@@ -22,6 +22,9 @@ use crate::secret::{Access, IndexOrder, Secret};
 /// How long before its end a credential is renewed, at most; a shorter one is renewed at half its life.
 const MARGIN: Duration = Duration::from_mins(5);
 
+/// How long to wait at least, whatever a service says of the life of its tokens.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Everything that acquiring depends on.
 #[derive(Debug)]
 pub struct Acquirer<'a> {
@@ -180,7 +183,7 @@ impl Acquirer<'_> {
 /// When to renew a credential that ends at `end`.
 fn renewal(now: SystemTime, end: SystemTime) -> SystemTime {
     let left = end.duration_since(now).unwrap_or_default();
-    now + left.saturating_sub(MARGIN).max(left / 2)
+    now + left.saturating_sub(MARGIN).max(left / 2).max(SHORTEST)
 }
 
 #[cfg(test)]
@@ -194,6 +197,6 @@ mod tests {
             let renewed = renewal(now, now + Duration::from_secs(left));
             renewed.duration_since(now).expect("not before now").as_secs()
         };
-        assert_eq!((after(3600), after(400), after(4), after(0)), (3300, 200, 2, 0));
+        assert_eq!((after(3600), after(400), after(4), after(0)), (3300, 200, 2, 1));
     }
 }

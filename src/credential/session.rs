@@ -55,9 +55,11 @@ pub async fn exchange(
     );
     let token: SessionToken =
         serde_json::from_slice(&answer.body).context("the session token cannot be read")?;
-    // The service may give less than was asked for, and says so.
+    // The service may give less than was asked for, and says so. What lasts as long as the job needs no other: a later
+    // one would end at the same time. A second is lost where a time is written in whole ones.
     let end = token.valid_to.and_then(|time| humantime::parse_rfc3339_weak(&time).ok());
-    Ok(Credential::token(token.token, Some(end.unwrap_or(until))))
+    let expires = end.filter(|end| *end + Duration::from_secs(1) < until);
+    Ok(Credential::token(token.token, expires))
 }
 
 async fn post(

@@ -125,11 +125,14 @@ fn at_once<T: Send>(cases: impl IntoIterator<Item = T>, check: impl Fn(T) + Sync
 }
 
 /// Whether log and summary say that the feeds were opened by this.
-fn opened_by(outcome: &Outcome, token: &str) {
-    let line = format!("Feeds are opened by: {token}");
+fn opened_by(outcome: &Outcome, tokens: &str) {
+    let line = format!("Feeds are opened by: {tokens}");
     assert!(outcome.log.contains(&line), "the log:\n{}", outcome.log_text());
     let summaries = outcome.summaries().concat();
-    assert!(summaries.contains(&format!("| Opened by | `{token}` |")), "{summaries}");
+    assert!(
+        summaries.contains(&format!("| Opened by | `{}` |", tokens.replace(", ", "`<br>`"))),
+        "{summaries}"
+    );
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

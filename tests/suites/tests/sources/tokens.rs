@@ -60,6 +60,35 @@ fn a_session_is_as_short_as_the_job() {
     assert!(seconds.abs_diff(expiry(&world.sandbox.issued_tokens()[0])) <= 1);
 }
 
+#[test]
+fn a_session_that_ends_with_the_job_is_not_renewed() {
+    let token = job_token(SystemTime::now());
+    let sandbox = Sandbox::builder().token(Token::new(&token).exchangeable()).feed(Feed::org(FEED)).start();
+    let world = World::around(Store::Containerd, sandbox, &token, PASSWORD);
+    built(&world, &told(&world, &["FEED_TOKEN"]).input("artifactFeeds", FEED).input("feedToken", "session"));
+    assert_eq!(asked(&world.sandbox).len(), 1);
+}
+
+#[test]
+fn each_organization_is_opened_once_and_by_its_own_token() {
+    let federation = Federation::of(organization().feed(Feed::org("second")));
+    let (world, sandbox) = (&federation.world, &federation.world.sandbox);
+    let urls = [sandbox.index_url(FEED), sandbox.index_url("second")];
+    let step = told(world, &["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
+        .input("artifactFeeds", FEED)
+        .input("feedUrl", &urls.join("\n"))
+        .input("workloadIdentityServiceConnection", IDENTITY);
+    let outcome = built(world, &step);
+    let issued = sandbox.issued_tokens();
+    let [_, _, session] = &issued[..] else { panic!("id, access and session token: {issued:?}") };
+    let url = |feed: &str, token: &str| feed.replacen("://", &format!("://build:{token}@"), 1);
+    let texts = texts(&outcome);
+    assert_eq!(texts["PIP_INDEX_URL"], url(&urls[0], TOKEN));
+    let extra = urls.map(|feed| url(&feed, session));
+    assert_eq!(texts["PIP_EXTRA_INDEX_URL"], extra.join(" "));
+    opened_by(&outcome, "job access token, session token");
+}
+
 /// When a token ends, by its own word.
 fn expiry(token: &str) -> u64 {
     let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
