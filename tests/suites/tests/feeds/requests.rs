@@ -47,8 +47,7 @@ fn feeds_that_no_mount_uses_are_not_asked_for() {
     let dockerfile = format!("FROM feedbuild-test/base\nRUN : {}\n", unique("build"));
     let outcome = built(&world.build_step(&dockerfile).input("artifactFeeds", FEED));
     assert_eq!(world.sandbox.requests().len(), 0);
-    let notice =
-        "notice: `artifactFeeds` is not used: no `RUN` that the target reaches mounts a secret of a feed";
+    let notice = "notice: `artifactFeeds` is not used: no mounted secret is left for a feed to provide";
     assert!(outcome.log.iter().any(|line| line == notice), "the log:\n{}", outcome.log_text());
 }
 
