@@ -55,11 +55,15 @@ pub async fn exchange(
     );
     let token: SessionToken =
         serde_json::from_slice(&answer.body).context("the session token cannot be read")?;
-    // The service may give less than was asked for, and says so. What lasts as long as the job needs no other: a later
-    // one would end at the same time. A second is lost where a time is written in whole ones.
-    let end = token.valid_to.and_then(|time| humantime::parse_rfc3339_weak(&time).ok());
-    let expires = end.filter(|end| *end + Duration::from_secs(1) < until);
-    Ok(Credential::token(token.token, expires))
+    Ok(Credential::token(token.token, token.valid_to.and_then(|text| early_end(&text, until))))
+}
+
+/// The end of a token, if that is before `until`: the service may give less than was asked for, and says so. What lasts
+/// as long as the job needs no other, since a later one would end at the same time. A second is lost where a time is
+/// written in whole ones.
+fn early_end(valid_to: &str, until: SystemTime) -> Option<SystemTime> {
+    let end = humantime::parse_rfc3339_weak(valid_to).ok()?;
+    (end + Duration::from_secs(1) < until).then_some(end)
 }
 
 async fn post(
@@ -146,6 +150,19 @@ mod tests {
         ] {
             assert!(!is_authorization_service(&url(bad), &feed), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_session_that_ends_before_the_job_is_to_be_renewed() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let until = at(3600) + Duration::from_millis(900);
+        let end = |text: &str| early_end(text, until);
+        assert_eq!(end("1970-01-01T00:30:00Z"), Some(at(1800)));
+        assert_eq!(end("1970-01-01T00:59:59.5Z"), Some(at(3599) + Duration::from_millis(500)));
+        assert_eq!(
+            (end("1970-01-01T01:00:00Z"), end("1970-01-01T02:00:00Z"), end("soon")),
+            (None, None, None)
+        );
     }
 
     #[test]

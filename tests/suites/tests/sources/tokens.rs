@@ -61,15 +61,6 @@ fn a_session_is_as_short_as_the_job() {
 }
 
 #[test]
-fn a_session_that_ends_with_the_job_is_not_renewed() {
-    let token = job_token(SystemTime::now());
-    let sandbox = Sandbox::builder().token(Token::new(&token).exchangeable()).feed(Feed::org(FEED)).start();
-    let world = World::around(Store::Containerd, sandbox, &token, PASSWORD);
-    built(&world, &told(&world, &["FEED_TOKEN"]).input("artifactFeeds", FEED).input("feedToken", "session"));
-    assert_eq!(asked(&world.sandbox).len(), 1);
-}
-
-#[test]
 fn each_organization_is_opened_once_and_by_its_own_token() {
     let federation = Federation::of(organization().feed(Feed::org("second")));
     let (world, sandbox) = (&federation.world, &federation.world.sandbox);
