@@ -138,6 +138,10 @@ impl Acquirer<'_> {
         let entra = federation::exchange(&self.client, self.env, &self.system, connection, feed).await?;
         self.console.mask(&entra.secret, &[USERNAME]);
         if self.sources.token == FeedToken::Job {
+            self.console.caution(
+                "the Entra token in the build may also publish packages; `feedToken: auto` or `session` gives one that \
+                 only reads",
+            );
             return Ok((entra, "Entra token"));
         }
         let until = session::end_of_job(&self.system.token, SystemTime::now());

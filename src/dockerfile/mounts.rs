@@ -42,8 +42,8 @@ pub struct SecretMount {
     pub line: usize,
     /// The stage's name, or `stage-N`.
     pub stage: String,
-    /// Whether the `RUN` puts the file's content into arguments, by `$(cat FILE)`.
-    pub in_arguments: bool,
+    /// Whether the `RUN` gives the file's content to an option that takes one URL, as `--index-url $(cat FILE)`.
+    pub as_url: bool,
 }
 
 /// Every secret mount that a build of `target` (the last stage without one) reaches, in the order of the
@@ -66,7 +66,7 @@ pub fn secret_mounts(
                 let fields = fields.into_iter().map(expanded).collect();
                 let mount = secret_mount(&fields, instruction.line, &stages.display_name(index));
                 found.extend(mount.map(|mount| SecretMount {
-                    in_arguments: substitutes(&instruction.arguments, &mount),
+                    as_url: substitutes(&instruction.arguments, &mount),
                     ..mount
                 }));
             }
@@ -96,13 +96,18 @@ fn secret_mount(
         None => false,
     };
     let stage = stage.to_owned();
-    Some(SecretMount { id, required, env: field("env"), target, line, stage, in_arguments: false })
+    Some(SecretMount { id, required, env: field("env"), target, line, stage, as_url: false })
 }
 
-/// Whether a command reads the mounted file into its arguments.
+/// Whether a command gives the mounted file to an option that takes one URL.
 fn substitutes(command: &str, mount: &SecretMount) -> bool {
     let file = mount.target.clone().unwrap_or_else(|| format!("/run/secrets/{}", base_name(&mount.id)));
-    ["$(cat ", "`cat ", "$(<", "$(< "].iter().any(|open| command.contains(&format!("{open}{file}")))
+    ["$(cat ", "`cat ", "$(<", "$(< "].iter().any(|open| {
+        command.match_indices(&format!("{open}{file}")).any(|(at, _)| {
+            let before = command[..at].trim_end_matches(['"', '=', ' ']);
+            before.ends_with("index-url") || before.ends_with(" -i")
+        })
+    })
 }
 
 /// Go's `path.Base`.
@@ -143,12 +148,14 @@ mod tests {
         let table = [
             ("RUN --mount=type=secret,id=x pip install --extra-index-url $(cat /run/secrets/x)", true),
             ("RUN --mount=type=secret,id=x,target=/y pip install --extra-index-url \"$(cat /y)\"", true),
+            ("RUN --mount=type=secret,id=x,target=/y pip install -i=`cat /y` z", true),
+            ("RUN --mount=type=secret,id=x for u in $(cat /run/secrets/x); do wget $u; done", false),
             ("RUN --mount=type=secret,id=x,target=/y cat /y", false),
             ("RUN --mount=type=secret,id=x,env=X pip install", false),
         ];
         for (run, expected) in table {
             let mounts = secret_mounts(&format!("FROM a\n{run}\n"), None, &BTreeMap::new()).expect("a stage");
-            assert_eq!(mounts[0].in_arguments, expected, "{run}");
+            assert_eq!(mounts[0].as_url, expected, "{run}");
         }
     }
 
@@ -164,7 +171,7 @@ mod tests {
                 target: Some("/y".to_owned()),
                 line: 3,
                 stage: "build".to_owned(),
-                in_arguments: false,
+                as_url: false,
             }]
         );
     }

@@ -121,7 +121,7 @@ fn share_feeds(wishes: &Wishes<'_>, choice: &mut Choice) -> anyhow::Result<()> {
         IndexOrder::FirstIsIndex => wishes.sources.saturating_sub(1),
     };
     let argument =
-        wishes.mounts.iter().find(|mount| mount.in_arguments && extra.is_some_and(|(id, _)| *id == mount.id));
+        wishes.mounts.iter().find(|mount| mount.as_url && extra.is_some_and(|(id, _)| *id == mount.id));
     if let Some(mount) = argument.filter(|_| extra_feeds > 1) {
         return Err(hinted(
             format!(
@@ -182,7 +182,7 @@ mod tests {
             target: None,
             line: line + 3,
             stage: "0".to_owned(),
-            in_arguments: false,
+            as_url: false,
         };
         ids.iter().enumerate().map(mount).collect()
     }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn several_urls_are_no_argument() {
         let mut mounts = mounts(&["PIP_EXTRA_URL"]);
-        mounts[0].in_arguments = true;
+        mounts[0].as_url = true;
         let chosen = |sources| {
             choose(&Wishes {
                 mounts: &mounts,

@@ -15,7 +15,7 @@ const A: &str = "a";
 const B: &str = "web team/b";
 
 fn two_feeds() -> World {
-    let b = Feed::project("web team", "b").empty().wheel(Wheel::new("other-greeting", "2.0.0"));
+    let b = Feed::project("web team", "b").empty().with(Wheel::new("other-greeting", "2.0.0"));
     World::with_feeds(Store::Containerd, [Feed::org(A), b])
 }
 
