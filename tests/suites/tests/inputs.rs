@@ -99,9 +99,9 @@ fn a_macro_that_was_left_counts_as_unset_elsewhere() {
     assert_eq!(
         outcome.warnings(),
         [
+            ignored("onlyAddExtraIndex"),
             ignored("arguments"),
             "build argument `A` is left out: no variable `nope` exists".to_owned(),
-            ignored("onlyAddExtraIndex"),
             ignored("target"),
             ignored("missingSecrets"),
             ignored("allowInsecureBuilder"),
@@ -199,8 +199,8 @@ fn what_is_wrong_in_an_input_is_told_with_the_way_out() {
         ),
         (
             &[("secretIds", "my_url=PIP_URL")],
-            "input `secretIds`: `PIP_URL` is not in the catalogue\n\nhint: use one of `PIP_INDEX_URL`, \
-             `PIP_EXTRA_INDEX_URL`, `pip.conf`, `netrc`, `FEED_TOKEN`; for a value of your own use `secrets`",
+            "input `secretIds`: `PIP_URL` is not in the catalogue\n\nhint: use an id of \
+             `docs/secrets.md`, e.g. `PIP_INDEX_URL`; for a value of your own use `secrets`",
         ),
         (
             &[("secretIds", "a=netrc\na=FEED_TOKEN")],

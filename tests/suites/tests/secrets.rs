@@ -265,8 +265,7 @@ RUN echo done
         only_error(&build(&[("buildArgs", "BASE=keyed")])),
         "the Dockerfile mounts secrets that nothing provides: `api_key` (line 9)\n\nhint: for `api_key` add \
          `api_key=VARIABLE` to `secretEnvs` or `api_key=PATH` to `secretFiles`, or, if it is a feed's, \
-         `api_key=CATALOGUE_ID` to `secretIds` (one of `PIP_INDEX_URL`, `PIP_EXTRA_INDEX_URL`, `pip.conf`, `netrc`, \
-         `FEED_TOKEN`); or set `missingSecrets: warn` to build without"
+         `api_key=CATALOGUE_ID` to `secretIds`, e.g. `api_key=PIP_EXTRA_INDEX_URL`; or set `missingSecrets: warn` to build without"
     );
 }
 
