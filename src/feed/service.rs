@@ -14,6 +14,8 @@ pub struct Organization {
     collection: Url,
     /// The organization's name, on Services.
     name: Option<String>,
+    /// Its packaging bases in both host families, on Services.
+    bases: Vec<Url>,
 }
 
 impl Organization {
@@ -26,7 +28,15 @@ impl Organization {
         } else {
             host.strip_suffix(".visualstudio.com").map(str::to_owned)
         };
-        Self { collection: collection.clone(), name: name.filter(|name| !name.is_empty()) }
+        let name = name.filter(|name| !name.is_empty());
+        let bases = name.iter().flat_map(|name| {
+            [
+                format!("https://pkgs.dev.azure.com/{name}/"),
+                format!("https://{}.pkgs.visualstudio.com/", name.to_lowercase()),
+            ]
+        });
+        let bases = bases.filter_map(|text| Url::parse(&text).ok()).collect();
+        Self { collection: collection.clone(), name, bases }
     }
 
     /// The base of the feed management API, with a trailing slash.
@@ -78,25 +88,18 @@ impl Organization {
     }
 
     /// The packaging bases of the organization other than `base`: the same places in the other host family.
-    #[must_use]
-    pub fn other_bases(&self, base: &Url) -> Vec<Url> {
-        let Some(name) = &self.name else { return Vec::new() };
-        let texts = [
-            format!("https://pkgs.dev.azure.com/{name}/"),
-            format!("https://{}.pkgs.visualstudio.com/", name.to_lowercase()),
-        ];
-        texts
-            .iter()
-            .filter_map(|text| Url::parse(text).ok())
-            .filter(|other| other.host() != base.host())
-            .collect()
+    pub fn other_bases<'a>(&'a self, base: &'a Url) -> impl Iterator<Item = &'a Url> {
+        self.bases.iter().filter(|other| other.host() != base.host())
     }
 
     /// Every host that serves the organization's packages, the one of `base` first.
     #[must_use]
     pub fn packaging_hosts(&self, base: &Url) -> Vec<String> {
-        let others = self.other_bases(base);
-        std::iter::once(base).chain(&others).filter_map(Url::host_str).map(str::to_owned).collect()
+        std::iter::once(base)
+            .chain(self.other_bases(base))
+            .filter_map(Url::host_str)
+            .map(str::to_owned)
+            .collect()
     }
 }
 

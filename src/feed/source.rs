@@ -59,7 +59,7 @@ impl Origin {
             Self::Feed { organization, base, name, credential } => Some(Source {
                 name: name.feed.clone(),
                 url: protocol.url(base, name),
-                aliases: organization.other_bases(base).iter().map(|base| protocol.url(base, name)).collect(),
+                aliases: organization.other_bases(base).map(|base| protocol.url(base, name)).collect(),
                 credential: credential.clone(),
             }),
             Self::Connection { protocol: spoken, source } => (*spoken == protocol).then(|| source.clone()),

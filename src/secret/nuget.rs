@@ -88,7 +88,7 @@ pub(super) fn prefixes(origins: &[Origin]) -> anyhow::Result<SecretString> {
     let mut prefixes: Vec<String> = Vec::new();
     for origin in origins {
         let Origin::Feed { organization, base, .. } = origin else { continue };
-        for base in std::iter::once(base).chain(&organization.other_bases(base)) {
+        for base in std::iter::once(base).chain(organization.other_bases(base)) {
             if !prefixes.iter().any(|known| known == base.as_str()) {
                 prefixes.push(base.to_string());
             }
