@@ -8,6 +8,7 @@ use crate::{APPLICATION, FEED, Federation, IDENTITY, at_once, built, error, orga
 
 const OIDC: &str = "POST …/oidctoken";
 const ENTRA: &str = "POST …/oauth2/v2.0/token";
+const SESSION: &str = "POST …/Token/SessionTokens";
 const NOWHERE: &str = "00000000-1111-2222-3333-444444444444";
 
 const NO_ID_TOKEN: &str = "Azure DevOps gave no id token for the service connection in \
@@ -227,4 +228,50 @@ fn a_connection_of_another_kind_is_told() {
         "input `workloadIdentityServiceConnection`: the service connection's scheme is `Token`\n\n\
          hint: use a service connection of type `Azure DevOps` with workload identity federation"
     );
+}
+
+/// What passes by itself is tried again, at each of the three services that make a token.
+#[test]
+fn a_fault_that_passes_is_survived_at_every_token_endpoint() {
+    let faults = || {
+        [
+            Fault::RetryAfter(429, 0),
+            Fault::Status(500),
+            Fault::Status(503),
+            Fault::Truncated,
+            Fault::Close,
+            Fault::Reset,
+        ]
+    };
+    for endpoint in [OIDC, ENTRA, SESSION] {
+        at_once(faults(), |fault| {
+            let shown = format!("{fault:?} at {endpoint}");
+            let application = Application::new(APPLICATION, IDENTITY);
+            let federation = Federation::of(with(application));
+            federation.world.sandbox.fault(endpoint, fault, 1);
+            let outcome = built(&federation.world, &federation.step().input("feedToken", "session"));
+            crate::opened_by(&outcome, "session token");
+            assert_eq!(federation.world.sandbox.requests_to(endpoint).len(), 2, "{shown}");
+        });
+    }
+}
+
+/// An answer that is no answer stops the step, and is not taken for a token.
+#[test]
+fn an_html_page_is_no_token() {
+    let cases = [
+        (OIDC, NO_ID_TOKEN.replace("STATUS", "200")),
+        (ENTRA, "Entra's answer cannot be read".to_owned()),
+        (
+            SESSION,
+            "input `feedToken`: there is no session token\n  caused by: the session token cannot be read"
+                .to_owned(),
+        ),
+    ];
+    at_once(cases, |(endpoint, expected)| {
+        let federation = Federation::of(organization());
+        federation.world.sandbox.fault(endpoint, Fault::Html, usize::MAX);
+        let error = federation.error(&federation.step().input("feedToken", "session"));
+        assert!(error.starts_with(&expected), "{endpoint}: {error}");
+    });
 }
