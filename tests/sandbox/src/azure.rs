@@ -17,6 +17,7 @@ use crate::{
     entra,
     feed::{Feed, guid, is},
     front::Front,
+    git,
     issued::Issued,
     packaging,
     reply::{self, SIGN_IN_PAGE},
@@ -87,9 +88,10 @@ impl Azure {
         };
         // A project may stand before either; a project cannot be called like them.
         let root = |name: &str| request.segments.iter().take(2).position(|segment| is(segment, name));
-        match (root("_apis"), root("_packaging")) {
-            (Some(at), _) => rest::answer(self, &request, base, at),
-            (None, Some(at)) if base.packages => packaging::answer(self, &request, at),
+        match (root("_apis"), root("_packaging"), root("_git")) {
+            (Some(at), ..) => rest::answer(self, &request, base, at),
+            (None, Some(at), _) if base.packages => packaging::answer(self, &request, at),
+            (None, None, Some(at)) => git::answer(self, &request, at),
             _ => nothing_here(),
         }
     }

@@ -53,6 +53,7 @@ mod entra;
 mod fault;
 mod feed;
 mod front;
+mod git;
 mod issued;
 mod jwt;
 mod library;
