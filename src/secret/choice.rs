@@ -90,6 +90,13 @@ pub fn choose(wishes: &Wishes<'_>) -> anyhow::Result<Choice> {
         }
     }
     share_feeds(wishes, &mut choice)?;
+    let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    for name in wishes.mounts.iter().filter_map(|mount| mount.env.as_deref()).filter(|name| !plain(name)) {
+        choice.cautions.push(format!(
+            "`/bin/sh` drops the variable `{name}`, whose name has other characters than letters, digits and `_`: mount \
+             a file instead, e.g. `nuget.config`"
+        ));
+    }
     let named = wishes.renamed.keys().map(String::as_str);
     for id in own.iter().copied().chain(named).filter(|id| !seen.contains(id)) {
         choice
@@ -252,6 +259,24 @@ mod tests {
         }
         let uv = chosen(&["mine", "UV_INDEX"], 2, true).expect("all provided");
         assert_eq!(uv.cautions, [""; 0], "uv takes the first index that has a package");
+    }
+
+    #[test]
+    fn a_variable_that_the_shell_drops_is_cautioned_against() {
+        let mut mounts = mounts(&["mine", "NuGetPackageSourceCredentials_a-b"]);
+        mounts[0].env = Some("MINE_1".to_owned());
+        mounts[1].env = Some("NuGetPackageSourceCredentials_a-b".to_owned());
+        let wishes = Wishes {
+            mounts: &mounts,
+            own: &[Secret::text("mine", &"x".into())],
+            renamed: &BTreeMap::new(),
+            sources: 1,
+            only_extra: false,
+            missing: MissingSecrets::Error,
+        };
+        let cautions = choose(&wishes).expect("all provided").cautions;
+        assert_eq!(cautions.len(), 1, "{cautions:?}");
+        assert!(cautions[0].contains("`NuGetPackageSourceCredentials_a-b`"), "{cautions:?}");
     }
 
     #[test]
