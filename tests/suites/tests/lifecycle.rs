@@ -203,7 +203,10 @@ fn a_killed_binary_is_a_failure_and_the_post_job_stage_cleans_up() {
 fn a_client_that_says_nothing_dies_with_a_killed_binary() {
     let world = World::new(Store::Containerd);
     // One that prints would end by itself, at the closed pipe.
-    world.use_plugin("echo it is silent; exec sleep 600");
+    // It starts nothing after its line: for an instant, a program that begins shows no environment.
+    world.use_plugin(
+        "mkfifo \"$DOCKER_CONFIG/never\"; echo it is silent; read -r _ <>\"$DOCKER_CONFIG/never\"",
+    );
     let running = step_at(&world, &Gate::new()).start().unwrap();
     running.wait_for_line("it is silent", Duration::from_mins(1)).unwrap();
     let clients = clients(&world);
