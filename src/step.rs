@@ -75,13 +75,7 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let acquirer = step.acquirer(&plan)?;
     let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref() };
-    let built = step.build(&plan, &docker, &engine, supply, report).await;
-    if let Err(error) = &built
-        && !is_cancelled(error)
-    {
-        step.examine(supply, report).await?;
-    }
-    let built = built?;
+    let built = step.build(&plan, &docker, &engine, supply, report).await?;
     step.publish(&plan, &engine, &built, report).await?;
     step.tell(report);
     Ok(())
@@ -263,6 +257,11 @@ impl<'a> Step<'a> {
         self.console.group("Build");
         let built = workshop.build(wanted, supply, self.console, self.cancel).await;
         self.console.end_group();
+        if let Err(error) = &built
+            && !is_cancelled(error)
+        {
+            self.examine(supply, report).await?;
+        }
         let built = built?;
         report.stages.push(("Build", started.elapsed()));
         Ok(built)

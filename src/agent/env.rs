@@ -8,6 +8,8 @@ use std::fmt;
 
 use secrecy::SecretString;
 
+use crate::error::hinted;
+
 /// A snapshot of environment variables; some of them are secret, so `Debug` shows names only.
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
@@ -37,6 +39,20 @@ impl Env {
     #[must_use]
     pub fn input(&self, name: &str) -> Option<&str> {
         self.get(&format!("INPUT_{}", mangle(name))).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// An input in which a macro that the agent left is an error, naming the variable that does not exist.
+    pub fn strict_input(&self, name: &str) -> anyhow::Result<Option<&str>> {
+        let Some(value) = self.input(name) else { return Ok(None) };
+        match unexpanded(value) {
+            None => Ok(Some(value)),
+            Some(variable) => Err(hinted(
+                format!("input `{name}` holds `$({variable})`, but no variable `{variable}` exists"),
+                format!(
+                    "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
+                ),
+            )),
+        }
     }
 
     /// A public pipeline variable such as `Build.BuildId`, or a variable of the step's `env:` block.

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::arguments::Arguments;
 use super::endpoint::RegistryConnection;
-use super::env::{Env, unexpanded, wholly_unexpanded};
+use super::env::{Env, wholly_unexpanded};
 use super::sources::SourceInputs;
 use crate::error::hinted;
 use crate::registry::reference::{Repository, Tag};
@@ -75,15 +75,15 @@ impl Inputs {
     /// Parses the inputs; `root` is where the agent started us if it names no folder itself.
     pub fn parse(env: &Env, root: PathBuf) -> anyhow::Result<Self> {
         let mut reader = Reader { env, warnings: Vec::new() };
-        let command = command(reader.strict("command")?)?;
+        let command = command(env.strict_input("command")?)?;
         let only_extra = reader.boolean("onlyAddExtraIndex")?;
         let sources = SourceInputs::parse(env, only_extra)?;
-        let registry = reader
-            .strict("containerRegistry")?
+        let registry = env
+            .strict_input("containerRegistry")?
             .map(|id| RegistryConnection::from_env(env, id))
             .transpose()?;
-        let repository = reader
-            .strict("repository")?
+        let repository = env
+            .strict_input("repository")?
             .map(|text| Repository::parse(text, registry.as_ref().map(|registry| registry.registry.as_str())))
             .transpose()?;
         check_destination(command, registry.as_ref(), repository.as_ref())?;
@@ -108,10 +108,10 @@ impl Inputs {
             sources,
             registry,
             repository,
-            tags: tags(reader.strict("tags")?.or_else(|| env.variable("Build.BuildId")))?,
-            dockerfile: reader.strict("Dockerfile")?.unwrap_or("**/Dockerfile").to_owned(),
-            context: reader
-                .strict("buildContext")?
+            tags: tags(env.strict_input("tags")?.or_else(|| env.variable("Build.BuildId")))?,
+            dockerfile: env.strict_input("Dockerfile")?.unwrap_or("**/Dockerfile").to_owned(),
+            context: env
+                .strict_input("buildContext")?
                 .filter(|text| !is_default_context(text, &root))
                 .map(str::to_owned),
             build_args,
@@ -119,7 +119,7 @@ impl Inputs {
             network: reader.lenient("network").map(str::to_owned).or(arguments.network),
             no_cache: reader.boolean("noCache")? || arguments.no_cache,
             forwarded: arguments.forwarded,
-            renamed: renamed(reader.strict("secretIds")?.unwrap_or_default())?,
+            renamed: renamed(env.strict_input("secretIds")?.unwrap_or_default())?,
             secrets: user_secrets(env, &secret_flags)?,
             secret_flags,
             missing_secrets: match reader.lenient("missingSecrets") {
@@ -142,20 +142,6 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// An input in which a macro that was left is an error.
-    fn strict(&self, name: &str) -> anyhow::Result<Option<&'a str>> {
-        let Some(value) = self.env.input(name) else { return Ok(None) };
-        match unexpanded(value) {
-            None => Ok(Some(value)),
-            Some(variable) => Err(hinted(
-                format!("input `{name}` holds `$({variable})`, but no variable `{variable}` exists"),
-                format!(
-                    "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
-                ),
-            )),
-        }
-    }
-
     /// An input that counts as unset, with a warning, if it is a macro that was left.
     fn lenient(&mut self, name: &str) -> Option<&'a str> {
         let value = self.env.input(name)?;

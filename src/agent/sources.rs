@@ -1,7 +1,7 @@
 //! The inputs that name feeds and what opens them.
 
 use super::connection::{FederatedConnection, INPUTS, package_connections};
-use super::env::{Env, unexpanded};
+use super::env::Env;
 use crate::error::hinted;
 use crate::feed::location::FeedLocation;
 use crate::feed::name::FeedName;
@@ -42,20 +42,27 @@ impl SourceInputs {
     pub fn parse(env: &Env, only_extra: bool) -> anyhow::Result<Self> {
         let mut connections = Vec::new();
         for (input, protocol) in INPUTS {
-            connections.extend(package_connections(env, input, protocol, strict(env, input)?)?);
+            connections.extend(package_connections(
+                env,
+                input,
+                protocol,
+                env.strict_input(input)?.unwrap_or_default(),
+            )?);
         }
-        let federated = strict(env, "workloadIdentityServiceConnection")?;
+        let federated = env.strict_input("workloadIdentityServiceConnection")?.unwrap_or_default();
         let federated = Some(federated).filter(|id| !id.is_empty());
         Ok(Self {
             feeds: FeedName::parse_list(env.input("artifactFeeds").unwrap_or_default())?,
-            locations: lines(strict(env, "feedUrl")?)
+            locations: lines(env.strict_input("feedUrl")?.unwrap_or_default())
                 .map(FeedLocation::parse)
                 .collect::<anyhow::Result<_>>()?,
             federated: federated.map(|id| FederatedConnection::from_env(env, id)).transpose()?,
             connections,
             only_extra,
-            token: token(strict(env, "feedToken")?)?,
-            scopes: lines(strict(env, "npmScopes")?).map(scope).collect::<anyhow::Result<_>>()?,
+            token: token(env.strict_input("feedToken")?.unwrap_or_default())?,
+            scopes: lines(env.strict_input("npmScopes")?.unwrap_or_default())
+                .map(scope)
+                .collect::<anyhow::Result<_>>()?,
         })
     }
 
@@ -75,19 +82,6 @@ impl SourceInputs {
             Origin::Feed { name, .. } => name.to_string(),
         });
         feeds.chain(locations).chain(connections).collect()
-    }
-}
-
-fn strict<'a>(env: &'a Env, input: &str) -> anyhow::Result<&'a str> {
-    let value = env.input(input).unwrap_or_default();
-    match unexpanded(value) {
-        None => Ok(value),
-        Some(variable) => Err(hinted(
-            format!("input `{input}` holds `$({variable})`, but no variable `{variable}` exists"),
-            format!(
-                "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
-            ),
-        )),
     }
 }
 
