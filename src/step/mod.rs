@@ -1,0 +1,83 @@
+//! The stages of the step, in order; each stands in a file of its own.
+
+mod build;
+mod prepare;
+mod publish;
+mod sign_in;
+mod tell;
+
+use std::sync::Arc;
+
+use crate::agent::env::Env;
+use crate::agent::logging::{LoggingCommand, TaskResult};
+use crate::agent::network::Network;
+use crate::buildx::build::Supply;
+use crate::buildx::docker::Docker;
+use crate::cancel::{Cancel, Cancelled};
+use crate::console::Console;
+use crate::error;
+use crate::private::{self, PrivateFolder};
+use crate::report::summary::Report;
+
+/// Runs the main stage. Every way out of it says `task.complete`.
+pub async fn main_stage(env: &Env, cancel: &Cancel) -> TaskResult {
+    let console = Arc::new(Console::default());
+    let mut report = Report::default();
+    let result = match Box::pin(run(env, &console, cancel, &mut report)).await {
+        Ok(()) => TaskResult::Succeeded,
+        Err(error) if is_cancelled(&error) => {
+            console.line("The run was cancelled; what was running was stopped.");
+            TaskResult::Canceled
+        }
+        Err(error) => {
+            let text = error::render(&error);
+            console.error(&text);
+            report.error = Some(text);
+            TaskResult::Failed
+        }
+    };
+    if result != TaskResult::Canceled
+        && let Err(error) = tell::upload_summary(env, &console, &report)
+    {
+        console.warning(&error::render(&error.context("there is no summary of this step")));
+    }
+    console.command(LoggingCommand::Complete(result));
+    result
+}
+
+/// Removes what killed runs of this job left. Does nothing if there is nothing, e.g. when the main stage never ran.
+pub fn post_job(env: &Env) {
+    let console = Console::default();
+    match private::sweep(env) {
+        Ok(0) => {}
+        Ok(removed) => console.line(&format!("Removed what {removed} interrupted run(s) left")),
+        Err(error) => console.warning(&error::render(&error)),
+    }
+}
+
+async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Report) -> anyhow::Result<()> {
+    let step = Step::open(env, console, cancel)?;
+    let inputs = step.inputs()?;
+    let docker = Docker::find(env)?;
+    let plan = step.plan(inputs, &docker, report)?;
+    let acquirer = step.acquirer(&plan)?;
+    let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
+    let supply = Supply { first: &secrets, source: acquirer.as_ref() };
+    let built = step.build(&plan, &docker, &engine, supply, report).await?;
+    step.publish(&plan, &engine, &built, report).await?;
+    step.tell(report);
+    Ok(())
+}
+
+fn is_cancelled(error: &anyhow::Error) -> bool {
+    error.chain().any(<dyn std::error::Error>::is::<Cancelled>)
+}
+
+/// What every stage needs.
+struct Step<'a> {
+    env: &'a Env,
+    console: &'a Arc<Console>,
+    cancel: &'a Cancel,
+    network: Network,
+    folder: PrivateFolder,
+}

@@ -1,0 +1,100 @@
+//! What comes before the first request: the inputs, what is read from disk, and the plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::Step;
+use crate::agent::endpoint::SystemConnection;
+use crate::agent::env::Env;
+use crate::agent::inputs::{Command, Inputs};
+use crate::agent::network::Network;
+use crate::buildx::docker::Docker;
+use crate::buildx::{build, context};
+use crate::cancel::Cancel;
+use crate::console::Console;
+use crate::credential::USERNAME;
+use crate::dockerfile;
+use crate::plan::{self, BuildPlan, Material, Plan};
+use crate::private::PrivateFolder;
+use crate::report::summary::Report;
+use crate::secret::user::UserSecret;
+
+impl<'a> Step<'a> {
+    /// Masks what the agent gave us before anything else is looked at.
+    pub(super) fn open(env: &'a Env, console: &'a Arc<Console>, cancel: &'a Cancel) -> anyhow::Result<Self> {
+        if let Ok(system) = SystemConnection::from_env(env) {
+            console.mask(&system.token, &[USERNAME, "vsts"]);
+        }
+        let network = Network::from_env(env)?;
+        if let Some(password) = network.proxy_password() {
+            console.mask(password, &[]);
+        }
+        Ok(Self { env, console, cancel, network, folder: PrivateFolder::create(env)? })
+    }
+
+    pub(super) fn inputs(&self) -> anyhow::Result<Inputs> {
+        let root = std::env::current_dir().context("the working directory is gone")?;
+        let inputs = Inputs::parse(self.env, root)?;
+        if let Some(registry) = &inputs.registry {
+            self.console.mask(&registry.password, &[&registry.username]);
+        }
+        Ok(inputs)
+    }
+
+    /// Reads what the plan depends on, makes it, and tells what there is to tell about it.
+    pub(super) fn plan(&self, inputs: Inputs, docker: &Docker, report: &mut Report) -> anyhow::Result<Plan> {
+        let material = (inputs.command != Command::Push).then(|| self.material(&inputs)).transpose()?;
+        let mut planned = plan::plan(inputs, material)?;
+        planned.warnings.extend(docker.warnings());
+        planned.warnings.iter().for_each(|text| self.console.warning(text));
+        planned.cautions.iter().for_each(|text| self.console.caution(text));
+        planned.notices.iter().for_each(|text| self.console.notice(text));
+        report.notices.extend(planned.warnings);
+        report.notices.extend(planned.notices);
+        if planned.plan.build.as_ref().is_some_and(BuildPlan::has_secrets) {
+            docker.target.check_confidential(planned.plan.allow_insecure_builder)?;
+        }
+        Ok(planned.plan)
+    }
+
+    fn material(&self, inputs: &Inputs) -> anyhow::Result<Material> {
+        let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
+        let text = std::fs::read_to_string(&dockerfile)
+            .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;
+        let context = context::resolve(inputs.context.as_deref(), &dockerfile, &inputs.root)?;
+        let build_args = self.build_args(&inputs.build_args);
+        let mounts = dockerfile::secret_mounts(&text, inputs.target.as_deref(), &build_args)?;
+        let (mut own, mut unresolved) = (Vec::new(), Vec::new());
+        for secret in &inputs.secrets {
+            own.push(secret.read(self.env, &inputs.root)?);
+        }
+        for flag in &inputs.secret_flags {
+            match flag.find(self.env, &inputs.root)? {
+                Some(secret) => own.push(secret),
+                None => unresolved.push(flag.id.clone()),
+            }
+        }
+        for secret in &own {
+            self.console.mask_bytes(&secret.value);
+        }
+        if let Some((name, _)) =
+            build_args.iter().find(|(_, value)| self.console.redactor().leaks(value.as_bytes()))
+        {
+            return Err(build::exposed(&format!("build argument `{name}`")));
+        }
+        let named = inputs.secrets.iter().chain(&inputs.secret_flags);
+        let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
+        Ok(Material { dockerfile, context, mounts, own, unresolved, variables })
+    }
+
+    /// Build arguments by name; one without a value has that of the environment, as for docker.
+    fn build_args(&self, args: &[String]) -> BTreeMap<String, String> {
+        let value = |arg: &str| match arg.split_once('=') {
+            Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+            None => Some((arg.to_owned(), self.env.get(arg)?.to_owned())),
+        };
+        args.iter().filter_map(|arg| value(arg)).collect()
+    }
+}

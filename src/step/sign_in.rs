@@ -1,0 +1,75 @@
+//! Opens the feeds, reaches the engine and tries the login of the registry.
+
+use std::time::{Duration, Instant};
+
+use super::Step;
+use crate::acquire::{Acquired, Acquirer};
+use crate::agent::endpoint::SystemConnection;
+use crate::agent::inputs::Command;
+use crate::buildx::docker::Docker;
+use crate::buildx::engine::Engine;
+use crate::http::Client;
+use crate::plan::Plan;
+use crate::report::summary::Report;
+
+/// How long one request may take, unless the agent's own knob for its requests (`VSTS_HTTP_TIMEOUT`) says otherwise.
+const REQUEST_TIMEOUT: u64 = 100;
+
+impl Step<'_> {
+    /// Looks up the feeds, reaches the engine and tries the registry's login, side by side.
+    pub(super) async fn sign_in(
+        &self,
+        plan: &Plan,
+        docker: &Docker,
+        source: Option<&Acquirer<'_>>,
+        report: &mut Report,
+    ) -> anyhow::Result<(Acquired, Engine)> {
+        let started = Instant::now();
+        let engine = async {
+            let engine = Engine::connect(&docker.target).await?;
+            if let Some(destination) = plan.destination().filter(|_| plan.command != Command::Build) {
+                destination.check_login(&engine).await?;
+            }
+            Ok(engine)
+        };
+        let secrets = async {
+            match source {
+                Some(source) => source.acquire().await,
+                None => Ok(Acquired::default()),
+            }
+        };
+        // On the heap: it would make every future above it large.
+        let both = Box::pin(async { tokio::try_join!(secrets, engine) });
+        let (acquired, engine) = self.cancel.unless(both).await?;
+        if let (Some(source), [_, ..]) = (source, &acquired.tokens[..]) {
+            report.feeds = source.sources.names();
+            self.console.line(&format!("Feeds are opened by: {}", acquired.tokens.join(", ")));
+        }
+        report.tokens.clone_from(&acquired.tokens);
+        let own = plan.build.iter().flat_map(|build| &build.own);
+        report.secrets = acquired.secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
+        report.stages.push(("Sign in", started.elapsed()));
+        Ok((acquired, engine))
+    }
+
+    /// Who acquires the secrets of the catalogue, if the build mounts any.
+    pub(super) fn acquirer<'p>(&'p self, plan: &'p Plan) -> anyhow::Result<Option<Acquirer<'p>>> {
+        let Some(build) = plan.build.as_ref().filter(|build| !build.entries.is_empty()) else {
+            return Ok(None);
+        };
+        let system = SystemConnection::from_env(self.env)?;
+        let timeout =
+            self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
+        let secure = system.collection.scheme() == "https" || !build.sources.locations.is_empty();
+        let client = Client::new(&self.network, secure, &[], Duration::from_secs(timeout))?;
+        Ok(Some(Acquirer {
+            env: self.env,
+            console: self.console,
+            client,
+            system,
+            sources: &build.sources,
+            entries: &build.entries,
+            order: build.order,
+        }))
+    }
+}
