@@ -76,7 +76,8 @@ impl Acquirer<'_> {
         }
         for connection in &self.sources.connections {
             let credential = connection.credential();
-            self.console.mask(&credential.secret, &[&credential.username]);
+            let name = format!("the secret of {}", connection.hosts().join(", "));
+            self.console.mask(&name, &credential.secret, &[&credential.username]);
             origins.push(connection.clone());
             tokens.push("service connection");
         }
@@ -136,7 +137,7 @@ impl Acquirer<'_> {
             ));
         };
         let entra = federation::exchange(&self.client, self.env, &self.system, connection, feed).await?;
-        self.console.mask(&entra.secret, &[USERNAME]);
+        self.console.mask("the Entra token", &entra.secret, &[USERNAME]);
         if self.sources.token == FeedToken::Job {
             self.console.caution(
                 "the Entra token in the build may also publish packages; `feedToken: auto` or `session` gives one that \
@@ -147,7 +148,7 @@ impl Acquirer<'_> {
         let until = session::end_of_job(&self.system.token, SystemTime::now());
         match session::exchange(&self.client, feed, &entra, until).await {
             Ok(session) => {
-                self.console.mask(&session.secret, &[USERNAME]);
+                self.console.mask("the session token", &session.secret, &[USERNAME]);
                 Ok((session, "session token"))
             }
             Err(error) if self.sources.token == FeedToken::Session => {
@@ -174,7 +175,7 @@ impl Acquirer<'_> {
         let session = session::exchange(&self.client, &feed, job, until)
             .await
             .context("input `feedToken`: there is no session token for the job")?;
-        self.console.mask(&session.secret, &[USERNAME]);
+        self.console.mask("the session token", &session.secret, &[USERNAME]);
         for origin in origins {
             if let Origin::Feed { credential, .. } = origin {
                 *credential = session.clone();

@@ -10,11 +10,13 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use crate::agent::logging::{LoggingCommand, neutralise};
 use crate::agent::mask;
 use crate::redact::Redactor;
+use crate::secret::known::{Known, Owner, Register};
 
 /// The log of the step. Shared by reference; each line is written whole and at once.
 #[derive(Default)]
 pub struct Console {
     redactor: Mutex<Redactor>,
+    register: Mutex<Register>,
 }
 
 impl Console {
@@ -66,20 +68,36 @@ impl Console {
         write_line(&command.to_string());
     }
 
-    /// Registers a secret, here and with the agent, before anything can print it; `users` are the names that
-    /// stand before it in `user:secret` pairs.
-    pub fn mask(&self, secret: &SecretString, users: &[&str]) {
-        self.redactor().add(secret.expose_secret().as_bytes());
+    /// Registers a secret of this step, here and with the agent, before anything can print it; `name` is for people,
+    /// `users` are the names that stand before it in `user:secret` pairs.
+    pub fn mask(&self, name: &str, secret: &SecretString, users: &[&str]) {
+        self.register(name, secret.expose_secret().as_bytes(), Owner::Step);
         for form in mask::agent_forms(secret, users) {
             self.command(LoggingCommand::SetSecret(form.expose_secret()));
         }
     }
 
     /// Registers a secret that may be no text: the agent masks text only.
-    pub fn mask_bytes(&self, secret: &SecretSlice<u8>) {
+    pub fn mask_bytes(&self, name: &str, secret: &SecretSlice<u8>) {
         match std::str::from_utf8(secret.expose_secret()) {
-            Ok(text) => self.mask(&text.into(), &[]),
-            Err(_) => self.redactor().add(secret.expose_secret()),
+            Ok(text) => self.mask(name, &text.into(), &[]),
+            Err(_) => self.register(name, secret.expose_secret(), Owner::Step),
+        }
+    }
+
+    /// Registers a secret that the agent masks by itself, and that this step does not use.
+    pub fn know(&self, name: &str, secret: &SecretString) {
+        self.register(name, secret.expose_secret().as_bytes(), Owner::Job);
+    }
+
+    /// Every secret that was registered so far.
+    pub fn known(&self) -> Vec<Known> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner).all().to_vec()
+    }
+
+    fn register(&self, name: &str, secret: &[u8], owner: Owner) {
+        if self.register.lock().unwrap_or_else(PoisonError::into_inner).add(name, secret, owner) {
+            self.redactor().add(secret, owner);
         }
     }
 

@@ -271,6 +271,7 @@ pub fn exec(arguments: &[OsString]) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::known::Owner;
 
     #[test]
     fn a_child_gets_nothing_that_the_agent_keeps_for_tasks() {
@@ -286,7 +287,7 @@ mod tests {
             ("DOCKER_AUTH_CONFIG", "{}"),
         ]);
         let mut redactor = Redactor::default();
-        redactor.add(b"canary-token");
+        redactor.add(b"canary-token", Owner::Step);
         let child = child_environment(
             &env,
             &redactor,

@@ -6,6 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::agent::mask;
+use crate::secret::known::Owner;
 
 const REPLACEMENT: &str = "***";
 
@@ -19,26 +20,29 @@ const HEAD: usize = 256;
 /// The set of secrets known so far.
 #[derive(Default)]
 pub struct Redactor {
-    patterns: Vec<SecretBox<[u8]>>,
+    patterns: Vec<(SecretBox<[u8]>, Owner)>,
     /// Made when something is searched for the first time after a secret came.
     search: OnceCell<AhoCorasick>,
 }
 
 impl Redactor {
     /// Adds a secret; from now on it is found.
-    pub fn add(&mut self, secret: &[u8]) {
-        self.patterns.extend(mask::patterns(secret));
+    pub fn add(&mut self, secret: &[u8], owner: Owner) {
+        self.patterns.extend(mask::patterns(secret).into_iter().map(|form| (form, owner)));
         self.search.take();
     }
 
-    /// Whether a secret, in any form, is in `bytes`. Forms shorter than 8 bytes do not count: a user's secret `prod`
-    /// is also a piece of many a path.
+    /// Whether a secret that this step uses, in any form, is in `bytes`. Forms shorter than 8 bytes do not count: a
+    /// user's secret `prod` is also a piece of many a path. Nor do other secrets of the job, which may be words.
     #[must_use]
     pub fn leaks(&self, bytes: &[u8]) -> bool {
-        // A short hit may hide a long one that begins within it, so the search goes on behind its first byte.
+        // A hit may hide one that begins within it, so the search goes on behind its first byte.
         let mut from = 0;
         while let Some(hit) = self.find(bytes, from) {
-            if hit.len() >= LONG {
+            let rest = &bytes[hit.start..];
+            let mut forms =
+                self.patterns.iter().filter(|(_, owner)| *owner == Owner::Step).map(|(form, _)| head(form));
+            if forms.any(|form| form.len() >= LONG && rest.starts_with(form)) {
                 return true;
             }
             from = hit.start + 1;
@@ -63,7 +67,7 @@ impl Redactor {
     /// Where a line that has grown too long may be cut so that no hit is cut in two: the end of what is safe.
     #[must_use]
     pub fn safe_cut(&self, bytes: &[u8]) -> usize {
-        let longest = self.patterns.iter().map(|pattern| pattern.expose_secret().len()).max().unwrap_or(0);
+        let longest = self.patterns.iter().map(|(form, _)| form.expose_secret().len()).max().unwrap_or(0);
         let cut = bytes.len().saturating_sub(longest);
         let mut from = 0;
         while let Some(hit) = self.find(bytes, from).filter(|hit| hit.start < cut) {
@@ -81,19 +85,27 @@ impl Redactor {
             return None;
         }
         let search = self.search.get_or_init(|| {
-            let forms = self.patterns.iter().map(ExposeSecret::expose_secret);
             AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
-                .build(forms.map(|form| &form[..form.len().min(HEAD)]))
+                .build(self.patterns.iter().map(|(form, _)| head(form)))
                 .expect("the secrets of a step are far below 2^31 states")
         });
         let hit = search.find(aho_corasick::Input::new(bytes).range(from..))?;
         // Forms may share their first bytes; the one that goes furthest counts.
-        let furthest =
-            self.patterns.iter().map(|form| agreement(form.expose_secret(), &bytes[hit.start()..])).max();
+        let furthest = self
+            .patterns
+            .iter()
+            .map(|(form, _)| agreement(form.expose_secret(), &bytes[hit.start()..]))
+            .max();
         Some(hit.start()..hit.start() + furthest.unwrap_or(0).max(hit.len()))
     }
+}
+
+/// What is searched for of a form.
+fn head(form: &SecretBox<[u8]>) -> &[u8] {
+    let form = form.expose_secret();
+    &form[..form.len().min(HEAD)]
 }
 
 /// How many of the first bytes of both are the same.
@@ -108,7 +120,7 @@ mod tests {
     fn redactor(secrets: &[&str]) -> Redactor {
         let mut redactor = Redactor::default();
         for secret in secrets {
-            redactor.add(secret.as_bytes());
+            redactor.add(secret.as_bytes(), Owner::Step);
         }
         redactor
     }
@@ -137,6 +149,15 @@ mod tests {
         let redactor = redactor(&["prod", "oduction-key"]);
         assert!(redactor.leaks(b"/opt/production-key"));
         assert!(!redactor.leaks(b"/opt/product"));
+    }
+
+    #[test]
+    fn another_secret_of_the_job_is_masked_and_forbids_nothing() {
+        let mut redactor = redactor(&["step-secret"]);
+        redactor.add(b"production", Owner::Job);
+        assert!(!redactor.leaks(b"ENV=production"));
+        assert!(redactor.leaks(b"production step-secret"));
+        assert_eq!(redactor.redact("in production"), "in ***");
     }
 
     #[test]

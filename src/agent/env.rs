@@ -86,7 +86,9 @@ impl fmt::Debug for Env {
     }
 }
 
-fn mangle(name: &str) -> String {
+/// A variable's name as the agent writes it into the environment.
+#[must_use]
+pub fn mangle(name: &str) -> String {
     name.replace(['.', ' '], "_").to_uppercase()
 }
 

@@ -8,4 +8,5 @@ pub mod inputs;
 pub mod logging;
 pub mod mask;
 pub mod network;
+pub mod secrets;
 pub mod sources;

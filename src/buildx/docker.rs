@@ -81,7 +81,11 @@ impl Docker {
         let found = self.config.logins(env).into_iter();
         logins.extend(found.filter(|found| login.is_none_or(|login| login.server != found.server)));
         for login in &logins {
-            console.mask(&login.secret, &[&login.username]);
+            console.mask(
+                &format!("the password of registry `{}`", login.server),
+                &login.secret,
+                &[&login.username],
+            );
         }
         let config = self.config.derive(logins.iter().map(|login| login.server.as_str()));
         folder.write("config.json", config.to_string().as_bytes())?;

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod choice;
+pub mod known;
 pub mod user;
 
 mod access;

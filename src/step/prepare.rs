@@ -10,6 +10,7 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::network::Network;
+use crate::agent::secrets;
 use crate::buildx::docker::Docker;
 use crate::buildx::{build, context};
 use crate::cancel::Cancel;
@@ -25,11 +26,14 @@ impl<'a> Step<'a> {
     /// Masks what the agent gave us before anything else is looked at.
     pub(super) fn open(env: &'a Env, console: &'a Arc<Console>, cancel: &'a Cancel) -> anyhow::Result<Self> {
         if let Ok(system) = SystemConnection::from_env(env) {
-            console.mask(&system.token, &[USERNAME, "vsts"]);
+            console.mask("the job access token", &system.token, &[USERNAME, "vsts"]);
         }
         let network = Network::from_env(env)?;
         if let Some(password) = network.proxy_password() {
-            console.mask(password, &[]);
+            console.mask("the proxy's password", password, &[]);
+        }
+        for (name, secret) in secrets::job_secrets(env) {
+            console.know(&name, &secret);
         }
         Ok(Self { env, console, cancel, network, folder: PrivateFolder::create(env)? })
     }
@@ -38,7 +42,8 @@ impl<'a> Step<'a> {
         let root = std::env::current_dir().context("the working directory is gone")?;
         let inputs = Inputs::parse(self.env, root)?;
         if let Some(registry) = &inputs.registry {
-            self.console.mask(&registry.password, &[&registry.username]);
+            let name = format!("the password of registry `{}`", registry.registry);
+            self.console.mask(&name, &registry.password, &[&registry.username]);
         }
         Ok(inputs)
     }
@@ -77,7 +82,7 @@ impl<'a> Step<'a> {
             }
         }
         for secret in &own {
-            self.console.mask_bytes(&secret.value);
+            self.console.mask_bytes(&format!("secret `{}`", secret.id), &secret.value);
         }
         if let Some((name, _)) =
             build_args.iter().find(|(_, value)| self.console.redactor().leaks(value.as_bytes()))
