@@ -1,17 +1,33 @@
 'use strict';
 // The task's entry point: starts the native binary, passes the agent's signals on, waits for it.
 // Rule: exit code 0 and a result said in words, because an agent may take a handler killed by a signal for a success.
-// Node's built-ins only, ES2018; no logic of the task lives here.
+// Node's built-ins only, as Node 10 has them, ES2018; no logic of the task lives here.
 
 const fs = require('fs');
 const path = require('path');
-const { spawn } = require('child_process');
+const { execFileSync, spawn } = require('child_process');
 
 const OS_NAMES = { darwin: 'osx', win32: 'win' };
 
+/** A 64-bit machine's name in Node's words: by `uname -m`, and by Windows' environment. */
+const MACHINES = { x86_64: 'x64', aarch64: 'arm64', AMD64: 'x64', ARM64: 'arm64' };
+
+/** The architecture of the machine: that of Node, or what is below a 32-bit Node, which can start 64-bit programs. */
+function architecture() {
+  switch (`${process.platform} ${process.arch}`) {
+    case 'win32 ia32':
+      return MACHINES[process.env.PROCESSOR_ARCHITEW6432] || process.arch;
+    case 'linux ia32':
+    case 'linux arm':
+      return MACHINES[execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim()] || process.arch;
+    default:
+      return process.arch;
+  }
+}
+
 /** The packaged binary for this machine. */
 function findBinary() {
-  const platform = `${OS_NAMES[process.platform] || process.platform}-${process.arch}`;
+  const platform = `${OS_NAMES[process.platform] || process.platform}-${architecture()}`;
   const bin = path.join(__dirname, 'bin');
   const binary = path.join(bin, platform, process.platform === 'win32' ? 'feedbuild.exe' : 'feedbuild');
   if (!fs.existsSync(binary)) {
@@ -45,16 +61,34 @@ function makeExecutable(binary) {
     return binary;
   }
   const temp = process.env.AGENT_TEMPDIRECTORY;
-  const folder = fs.mkdtempSync(path.join(temp, 'feedbuild-'));
-  process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
-  const copy = path.join(folder, path.basename(binary));
-  fs.copyFileSync(binary, copy);
-  fs.chmodSync(copy, 0o755);
+  const copy = privateCopy(binary, temp);
   if (!isExecutable(copy)) {
     throw new Error(`neither \`${binary}\` nor a copy in the agent's temp folder \`${temp}\` can be executed\n\n`
       + `hint: mount the file system of \`${temp}\` without \`noexec\``);
   }
   return copy;
+}
+
+/** An executable copy of `binary` in a new folder below `temp`, which goes away with this process. */
+function privateCopy(binary, temp) {
+  try {
+    const folder = fs.mkdtempSync(path.join(temp, 'feedbuild-'));
+    const copy = path.join(folder, path.basename(binary));
+    process.on('exit', () => {
+      try {
+        fs.unlinkSync(copy);
+        fs.rmdirSync(folder);
+      } catch (_) {
+        // The post-job stage removes what is left.
+      }
+    });
+    fs.copyFileSync(binary, copy);
+    fs.chmodSync(copy, 0o755);
+    return copy;
+  } catch (error) {
+    throw new Error(`\`${binary}\` is not executable where it is, and cannot be copied: ${error.message}\n\n`
+      + `hint: let the agent's user write to its temp folder \`${temp}\`, and free some disk space there`);
+  }
 }
 
 /** Runs `binary stage` to its end on the agent's streams, with the agent's environment. */
@@ -74,7 +108,7 @@ function supervise(binary, stage) {
       });
     }
     child = spawn(binary, [stage], { stdio: ['ignore', 'inherit', 'inherit'] });
-    child.on('error', reject);
+    child.on('error', error => reject(new Error(`cannot start \`${binary}\`: ${error.code}`)));
     child.on('exit', (code, signal) => {
       if (code === 0) {
         return resolve();

@@ -101,6 +101,28 @@ fn where_nothing_can_be_executed_the_error_names_the_mount_option() {
 }
 
 #[test]
+fn a_copy_that_cannot_be_made_is_explained() {
+    let job = job();
+    let step = step(&job, "#!/bin/sh\necho must not run");
+    let temp = job.temp_dir();
+    mount_first(&job, &format!("{}; mount -t tmpfs -o size=4k tmpfs {}", read_only(&step), temp.display()));
+    fs::write(step.task_dir().join("bin").join(PLATFORM).join("feedbuild"), [0; 100_000]).unwrap();
+    let outcome = step.run().unwrap();
+    let (binary, temp) = (step.task_dir().join("bin").join(PLATFORM).join("feedbuild"), temp.display());
+    let [error] = outcome.errors()[..] else { panic!("{:?}", outcome.log) };
+    let (what, hint) = error.split_once("\n\n").unwrap();
+    let start = format!("`{}` is not executable where it is, and cannot be copied: ENOSPC", binary.display());
+    assert!(what.starts_with(&start), "{what}");
+    assert_eq!(
+        hint,
+        format!(
+            "hint: let the agent's user write to its temp folder `{temp}`, and free some disk space there"
+        )
+    );
+    assert_eq!((outcome.result, outcome.exit.success()), (TaskResult::Failed, true));
+}
+
+#[test]
 fn the_environment_reaches_the_binary_untouched() {
     let job = job();
     let native = "#!/usr/bin/env node\nconsole.log(JSON.stringify(process.env))";
@@ -184,7 +206,7 @@ fn the_results_that_the_binary_says_stand() {
 fn a_binary_that_cannot_be_started_fails_the_step() {
     let outcome = run("#!/nonexistent/interpreter\n");
     let [error] = outcome.errors()[..] else { panic!("{:?}", outcome.log) };
-    assert!(error.starts_with("spawn ") && error.ends_with("/feedbuild ENOENT"), "{error}");
+    assert!(error.starts_with("cannot start `/") && error.ends_with("/feedbuild`: ENOENT"), "{error}");
     assert_eq!((outcome.result, outcome.exit.success()), (TaskResult::Failed, true));
 }
 
@@ -203,4 +225,54 @@ fn a_platform_without_a_binary_is_named_with_those_that_have_one() {
     );
     assert_eq!(outcome.errors(), [message]);
     assert_eq!((outcome.result, outcome.exit.success()), (TaskResult::Failed, true));
+}
+
+/// Lets Node believe that it is another build of itself.
+fn pretend(job: &Job, platform: &str, arch: &str) {
+    let preloaded = job.root_dir().join("pretend.js");
+    let script = format!(
+        "Object.defineProperties(process, {{ platform: {{ value: '{platform}' }}, arch: {{ value: '{arch}' }} }});"
+    );
+    fs::write(&preloaded, script).unwrap();
+    job.set_host_env("NODE_OPTIONS", &format!("--require={}", preloaded.display()));
+}
+
+#[test]
+fn a_32_bit_node_starts_the_64_bit_binary_of_its_machine() {
+    let machine = PLATFORM.strip_prefix("linux-").unwrap();
+    for (platform, arch, below, folder) in [
+        ("linux", "ia32", "", format!("linux-{machine}/feedbuild")),
+        ("linux", "arm", "", format!("linux-{machine}/feedbuild")),
+        ("win32", "ia32", "AMD64", "win-x64/feedbuild.exe".to_owned()),
+        ("win32", "ia32", "ARM64", "win-arm64/feedbuild.exe".to_owned()),
+    ] {
+        let job = job();
+        pretend(&job, platform, arch);
+        let fake = packaged("osx-x64", "");
+        fake.file(&format!("bin/{folder}"), "#!/bin/sh\necho \"$0\"");
+        let step = job.step(&fake.task()).unwrap().env("PROCESSOR_ARCHITEW6432", below);
+        let outcome = step.run().unwrap();
+        let binary = step.task_dir().join("bin").join(folder);
+        assert_eq!(outcome.raw, [binary.to_str().unwrap()], "{platform} {arch} {below}");
+    }
+}
+
+#[test]
+fn a_machine_that_no_binary_is_for_is_named_as_node_names_it() {
+    for (platform, arch, named) in
+        [("win32", "ia32", "win-ia32"), ("linux", "s390x", "linux-s390x"), ("freebsd", "x64", "freebsd-x64")]
+    {
+        let job = job();
+        pretend(&job, platform, arch);
+        let step = step(&job, "");
+        let outcome = step.run().unwrap();
+        let suffix = if platform == "win32" { ".exe" } else { "" };
+        let message = format!(
+            "this extension has no binary for {named}: `{}/bin/{named}/feedbuild{suffix}` is missing\n\n\
+             hint: run the job on one of the platforms it was built for: {PLATFORM}",
+            step.task_dir().display()
+        );
+        assert_eq!(outcome.errors(), [message]);
+        assert_eq!((outcome.result, outcome.exit.success()), (TaskResult::Failed, true));
+    }
 }
