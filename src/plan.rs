@@ -41,6 +41,13 @@ impl Plan {
         let login = self.login.as_ref().filter(|login| login.server == server);
         Some(Destination { repository, tags: &self.tags, login })
     }
+
+    /// Whether any secret goes to the builder: those of the build, or the login for a push.
+    #[must_use]
+    pub fn has_secrets(&self) -> bool {
+        let pushes = self.command != Command::Build && self.login.is_some();
+        pushes || self.build.as_ref().is_some_and(|build| !build.entries.is_empty() || !build.own.is_empty())
+    }
 }
 
 /// A build.
@@ -70,14 +77,6 @@ pub struct BuildPlan {
     pub forwarded: Vec<String>,
     /// Variables that hold the user's own secrets; the client does not get them.
     pub variables: Vec<String>,
-}
-
-impl BuildPlan {
-    /// Whether any secret goes to the engine.
-    #[must_use]
-    pub fn has_secrets(&self) -> bool {
-        !self.entries.is_empty() || !self.own.is_empty()
-    }
 }
 
 /// What was read from disk for a build.

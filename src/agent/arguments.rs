@@ -56,9 +56,7 @@ fn flag(name: &str) -> Option<Flag> {
             Flag::Refused("use `command: buildAndPush` to push; the image is in the engine's store otherwise")
         }
         "cache-to" => Flag::Refused("leave it out; the layer cache of the engine is used"),
-        "builder" => {
-            Flag::Refused("leave it out; the step builds with the engine of the docker context in use")
-        }
+        "builder" => Flag::Refused("use the input `builder`"),
         "metadata-file" | "iidfile" => Flag::Refused(
             "use the output variables `imageDigest` and `imageId`, e.g. `$(stepName.imageDigest)`",
         ),

@@ -51,6 +51,8 @@ pub struct Inputs {
     pub network: Option<String>,
     /// `noCache`.
     pub no_cache: bool,
+    /// `builder`; `None` is the docker context's own.
+    pub builder: Option<String>,
     /// Flags of `arguments` that the client gets as they are.
     pub forwarded: Vec<String>,
     /// `secretIds`.
@@ -118,6 +120,7 @@ impl Inputs {
             target: reader.lenient("target").map(str::to_owned).or(arguments.target),
             network: reader.lenient("network").map(str::to_owned).or(arguments.network),
             no_cache: reader.boolean("noCache")? || arguments.no_cache,
+            builder: env.strict_input("builder")?.map(str::to_owned),
             forwarded: arguments.forwarded,
             renamed: renamed(env.strict_input("secretIds")?.unwrap_or_default())?,
             secrets: user_secrets(env, &secret_flags)?,

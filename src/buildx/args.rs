@@ -7,7 +7,7 @@ use super::client::Client;
 pub struct BuildCall<'a> {
     /// Which client.
     pub client: &'a Client,
-    /// buildx's builder, named as the docker context: always the docker driver.
+    /// buildx's builder.
     pub builder: &'a str,
     /// The Dockerfile.
     pub dockerfile: &'a std::path::Path,

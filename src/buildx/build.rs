@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 
 use super::args::BuildCall;
+use super::builder::Builder;
 use super::client::Client;
 use super::docker::Session;
 use super::engine::{Engine, StoredImage};
@@ -34,8 +35,8 @@ pub struct Workshop<'a> {
     pub engine: &'a Engine,
     /// The client.
     pub client: &'a Client,
-    /// buildx's builder: the docker context's name.
-    pub builder: &'a str,
+    /// buildx's builder.
+    pub builder: &'a Builder,
     /// The client's environment and logins.
     pub session: &'a Session,
     /// The run's private folder.
@@ -132,7 +133,7 @@ impl Workshop<'_> {
         let specs = feeder.specs();
         let call = BuildCall {
             client: self.client,
-            builder: self.builder,
+            builder: &self.builder.name,
             dockerfile: &plan.dockerfile,
             context: &plan.context,
             secrets: &specs,

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use secrecy::SecretSlice;
 
+use super::builder::Builder;
 use super::client::Client;
 use super::target::Target;
 use crate::agent::env::Env;
 use crate::console::Console;
+use crate::error::hinted;
 use crate::private::PrivateFolder;
 use crate::process::child_environment;
 use crate::registry::config::{DockerConfig, HELPER, Login};
@@ -28,11 +30,13 @@ const DROPPED: [&str; 6] = [
     "DOCKER_CONTENT_TRUST",
 ];
 
-/// Client, engine address and config, as a docker client would find them here.
+/// Client, builder, engine address and config, as a docker client would find them here.
 #[derive(Debug)]
 pub struct Docker {
     /// The client.
     pub client: Client,
+    /// The builder.
+    pub builder: Builder,
     /// The engine's address.
     pub target: Target,
     config: DockerConfig,
@@ -48,10 +52,21 @@ pub struct Session {
 }
 
 impl Docker {
-    /// Finds all three.
-    pub fn find(env: &Env) -> anyhow::Result<Self> {
+    /// Finds all four; `builder` is the name of a builder, if not the docker context's own is wanted.
+    pub fn find(env: &Env, builder: Option<&str>) -> anyhow::Result<Self> {
         let config = DockerConfig::load(env)?;
-        Ok(Self { client: Client::find(env, &config)?, target: Target::resolve(env, &config)?, config })
+        let client = Client::find(env, &config)?;
+        if let (Some(name), Client::Docker(_)) = (builder, &client) {
+            return Err(hinted(
+                format!(
+                    "input `builder`: a docker client without the buildx plugin cannot use builder `{name}`"
+                ),
+                "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the \
+                 distribution",
+            ));
+        }
+        let (builder, target) = Builder::find(builder, env, &config)?;
+        Ok(Self { client, builder, target, config })
     }
 
     /// What the user should look at in the docker config.
@@ -104,13 +119,18 @@ impl Docker {
                 "BUILDX_CONFIG",
                 env.get("BUILDX_CONFIG").map_or_else(|| buildx.display().to_string(), str::to_owned),
             ),
+            // The same even if `builder` names another context's builder.
+            ("DOCKER_CONTEXT", self.target.context.clone()),
             ("DOCKER_BUILDKIT", "1".to_owned()),
             // Off unless asked for: it would turn one image into an index on some engines and not on others.
             ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1".to_owned()),
             // Reading provenance back costs 12 ms and nothing here looks at it.
             ("BUILDX_METADATA_PROVENANCE", "disabled".to_owned()),
         ];
-        let dropped: Vec<&str> = DROPPED.into_iter().chain(dropped.iter().map(String::as_str)).collect();
+        // It would win over the context.
+        let host = (self.target.context != "default").then_some("DOCKER_HOST");
+        let dropped: Vec<&str> =
+            DROPPED.into_iter().chain(host).chain(dropped.iter().map(String::as_str)).collect();
         let env = child_environment(env, &console.redactor(), &dropped, extra);
         Ok(Session { env, logins: helper::encode(&logins)? })
     }

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod build;
+pub mod builder;
 pub mod client;
 pub mod context;
 pub mod docker;

@@ -1,4 +1,4 @@
-//! Which engine a docker client would talk to here, and whether secrets may go there.
+//! Which engine a docker client would talk to here, and by which way.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::agent::env::Env;
-use crate::error::hinted;
 use crate::http;
 use crate::registry::config::DockerConfig;
 
@@ -62,23 +61,29 @@ impl Target {
         }
     }
 
-    /// Stops a secret that would cross a network in clear (it does: BuildKit's session is plain HTTP/2 then).
-    pub fn check_confidential(&self, allow_insecure: bool) -> anyhow::Result<()> {
-        match &self.address {
-            Address::Tcp { url, tls: false } if !http::is_loopback(url) && !allow_insecure => Err(hinted(
-                format!(
-                    "the engine at `{url}` is reached in clear, so the build's secrets would be readable on the network"
-                ),
-                "reach it by TLS (`DOCKER_TLS_VERIFY`), ssh (`DOCKER_HOST: ssh://…`) or a socket; if you trust the \
-                 network, set `allowInsecureBuilder: true`",
-            )),
-            _ => Ok(()),
+    /// The engine of the context `name`, as by `docker --context`.
+    pub fn of_context(name: &str, env: &Env, config: &DockerConfig) -> anyhow::Result<Self> {
+        if name != "default" {
+            return Ok(Self { context: name.to_owned(), address: of_context(name, config)? });
         }
+        let kept = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS"];
+        let env = kept.into_iter().filter_map(|name| Some((name, env.get(name)?))).collect();
+        Self::resolve(&env, &DockerConfig::default())
+    }
+
+    /// The engine at an endpoint of a builder: a context's name, or an address.
+    pub fn at(endpoint: &str, env: &Env, config: &DockerConfig) -> anyhow::Result<Self> {
+        if endpoint.contains("://") {
+            let tls = env.get("DOCKER_TLS_VERIFY").is_some();
+            return Ok(Self { context: "default".to_owned(), address: Address::parse(endpoint, tls)? });
+        }
+        Self::of_context(endpoint, env, config)
     }
 }
 
 impl Address {
-    fn parse(host: &str, tls: bool) -> anyhow::Result<Self> {
+    /// Parses an address as `DOCKER_HOST` holds it; `tls` says how TCP is spoken.
+    pub fn parse(host: &str, tls: bool) -> anyhow::Result<Self> {
         let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
         match scheme {
             "unix" => Ok(Self::Unix(rest.into())),
@@ -93,6 +98,28 @@ impl Address {
             _ => anyhow::bail!("`{host}` is no address of an engine"),
         }
     }
+
+    /// The URL, if everything that goes there can be read on a network.
+    #[must_use]
+    pub fn clear(&self) -> Option<&Url> {
+        match self {
+            Self::Tcp { url, tls: false } if !http::is_loopback(url) => Some(url),
+            _ => None,
+        }
+    }
+}
+
+/// The names of the contexts that the user has made.
+#[must_use]
+pub fn contexts(config: &DockerConfig) -> Vec<String> {
+    let folders =
+        std::fs::read_dir(config.folder.join("contexts").join("meta")).into_iter().flatten().flatten();
+    let name = |folder: std::fs::DirEntry| {
+        let meta: Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("meta.json")).ok()?).ok()?;
+        meta["Name"].as_str().map(str::to_owned)
+    };
+    folders.filter_map(name).collect()
 }
 
 /// A context's metadata is in a folder named by the SHA-256 of its name (docker/cli `cli/context/store`).
@@ -145,12 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn secrets_go_to_no_engine_in_clear() {
-        let checked = |host, allow| resolve(&[("DOCKER_HOST", host)]).check_confidential(allow);
-        for host in ["unix:///x", "tcp://127.0.0.1:2375", "tcp://localhost:2375", "ssh://h"] {
-            checked(host, false).expect(host);
+    fn tcp_without_tls_to_another_machine_is_in_clear() {
+        let clear = |host| resolve(&[("DOCKER_HOST", host)]).address.clear().is_some();
+        for host in ["unix:///x", "tcp://127.0.0.1:2375", "tcp://localhost:2375", "ssh://h", "https://h"] {
+            assert!(!clear(host), "{host}");
         }
-        checked("tcp://10.0.0.1:2375", false).expect_err("in clear");
-        checked("tcp://10.0.0.1:2375", true).expect("it was allowed");
+        assert!(clear("tcp://10.0.0.1:2375"));
     }
 }

@@ -36,7 +36,7 @@ impl Step<'_> {
         let workshop = Workshop {
             engine,
             client: &docker.client,
-            builder: &docker.target.context,
+            builder: &docker.builder,
             session: &session,
             folder: &self.folder,
         };

@@ -58,7 +58,7 @@ pub fn post_job(env: &Env) {
 async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Report) -> anyhow::Result<()> {
     let step = Step::open(env, console, cancel)?;
     let inputs = step.inputs()?;
-    let docker = Docker::find(env)?;
+    let docker = Docker::find(env, inputs.builder.as_deref())?;
     let plan = step.plan(inputs, &docker, report)?;
     let acquirer = step.acquirer(&plan)?;
     let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;

@@ -17,7 +17,7 @@ use crate::cancel::Cancel;
 use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
-use crate::plan::{self, BuildPlan, Material, Plan};
+use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
 use crate::report::summary::Report;
 use crate::secret::user::UserSecret;
@@ -58,8 +58,8 @@ impl<'a> Step<'a> {
         planned.notices.iter().for_each(|text| self.console.notice(text));
         report.notices.extend(planned.warnings);
         report.notices.extend(planned.notices);
-        if planned.plan.build.as_ref().is_some_and(BuildPlan::has_secrets) {
-            docker.target.check_confidential(planned.plan.allow_insecure_builder)?;
+        if planned.plan.has_secrets() {
+            docker.builder.check_confidential(planned.plan.allow_insecure_builder)?;
         }
         Ok(planned.plan)
     }

@@ -261,6 +261,7 @@ fn the_inputs_and_their_defaults() {
             "target: String = ",
             "network: String = ",
             "noCache: Boolean = false",
+            "builder: String = ",
             "arguments: String = ",
             "secretIds: MultiLine = ",
             "secrets: MultiLine = ",

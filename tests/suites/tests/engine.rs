@@ -165,7 +165,7 @@ fn secrets_cross_no_network_in_clear() {
     let outcome = secret_step(&world).run().unwrap();
     assert_eq!(
         error(&world, &outcome).replace(&address.replace("tcp:", "http:"), "ENGINE"),
-        "the engine at `ENGINE/` is reached in clear, so the build's secrets would be readable on the network\n\nhint: reach \
+        "the engine at `ENGINE/` is reached in clear, so secrets would be readable on the network\n\nhint: reach \
          it by TLS (`DOCKER_TLS_VERIFY`), ssh (`DOCKER_HOST: ssh://…`) or a socket; if you trust the network, set \
          `allowInsecureBuilder: true`"
     );

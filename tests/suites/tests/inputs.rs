@@ -219,7 +219,7 @@ fn arguments_have_inputs_or_reasons_of_their_own() {
     let result = "use the output variables `imageDigest` and `imageId`, e.g. `$(stepName.imageDigest)`";
     let checks = "run checks in a step of their own; this one builds an image";
     let cache = "leave it out; the layer cache of the engine is used";
-    let builder = "leave it out; the step builds with the engine of the docker context in use";
+    let builder = "use the input `builder`";
     let table = [
         ("-t app", "-t", tags),
         ("--tag=app", "--tag", tags),
