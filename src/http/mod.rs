@@ -95,6 +95,11 @@ impl Client {
         self.inner.post(url)
     }
 
+    /// Begins a PUT request.
+    pub fn put(&self, url: impl IntoUrl) -> RequestBuilder {
+        self.inner.put(url)
+    }
+
     /// Sends the request that `request` makes until it is answered with something that another try would not change:
     /// 429, 500, 502, 503, 504 and faults of the network are tried again, with jitter and as `Retry-After` says.
     pub async fn send(&self, request: impl Fn() -> RequestBuilder) -> anyhow::Result<Answer> {

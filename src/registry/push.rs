@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 
+use super::client::{Access, Registry};
 use super::config::Login;
-use super::manifest::{Manifest, Registry};
+use super::manifest::Manifest;
 use super::reference::{Repository, Tag};
 use crate::agent::network::Network;
 use crate::buildx::engine::{Engine, StoredImage};
@@ -83,9 +84,11 @@ impl Destination<'_> {
     ) -> anyhow::Result<Manifest> {
         let registry = match registry {
             Some(registry) => registry,
-            None => registry.insert(Registry::connect(self.repository, self.login, network).await?),
+            None => {
+                registry.insert(Registry::connect(self.repository, self.login, Access::Pull, network).await?)
+            }
         };
-        let manifest = registry.manifest(self.repository, tag).await?;
+        let manifest = registry.manifest(self.repository, tag.as_str()).await?;
         compare(image, &manifest)?;
         Ok(manifest)
     }
@@ -114,8 +117,8 @@ impl Destination<'_> {
 /// has to be the one that was built.
 fn compare(image: &StoredImage, manifest: &Manifest) -> anyhow::Result<()> {
     let (what, built, found) = match &image.manifest {
-        Some(digest) => ("manifest", digest, Some(&manifest.digest)),
-        None => ("config", &image.id, manifest.config.as_ref()),
+        Some(digest) => ("manifest", digest.as_str(), Some(manifest.digest.as_str())),
+        None => ("config", image.id.as_str(), manifest.config()),
     };
     if found == Some(built) {
         return Ok(());
@@ -123,7 +126,7 @@ fn compare(image: &StoredImage, manifest: &Manifest) -> anyhow::Result<()> {
     Err(hinted(
         format!(
             "the registry does not hold what was built: {what} {} instead of {built}",
-            found.map_or("none", String::as_str)
+            found.unwrap_or("none")
         ),
         "somebody else may have pushed the same tag meanwhile; use a tag of this run alone, such as `$(Build.BuildId)`",
     ))
@@ -135,14 +138,16 @@ mod tests {
 
     #[test]
     fn what_the_registry_holds_must_be_what_was_built() {
-        let manifest = Manifest { digest: "sha256:m".to_owned(), config: Some("sha256:c".to_owned()) };
+        let text = r#"{"config": {"digest": "sha256:c"}, "layers": []}"#;
+        let manifest = Manifest::parse(text.into(), "").expect("a manifest");
+        let digest = manifest.digest.clone();
         let image = |id: &str, manifest: Option<&str>| StoredImage {
             id: id.to_owned(),
             manifest: manifest.map(str::to_owned),
         };
-        compare(&image("sha256:m", Some("sha256:m")), &manifest).expect("containerd store");
+        compare(&image(&digest, Some(&digest)), &manifest).expect("containerd store");
         compare(&image("sha256:c", None), &manifest).expect("classic store");
         compare(&image("sha256:x", Some("sha256:x")), &manifest).expect_err("another manifest");
-        compare(&image("sha256:m", None), &manifest).expect_err("another config");
+        compare(&image(&digest, None), &manifest).expect_err("another config");
     }
 }

@@ -29,7 +29,8 @@ impl Step<'_> {
         }
         let push = destination.push(engine, &built.image, &self.network, self.console);
         let manifest = self.cancel.unless(push).await?;
-        (report.digest, report.image_id, report.pushed) = (Some(manifest.digest), manifest.config, true);
+        report.image_id = manifest.config().map(str::to_owned);
+        (report.digest, report.pushed) = (Some(manifest.digest), true);
         report.stages.push(("Push", started.elapsed()));
         Ok(())
     }
