@@ -1,8 +1,9 @@
-//! The one place that spawns. A child runs in a group of its own, its output is read as lines, a cancel reaches
-//! the whole group once, and the child dies when we die.
+//! The one place that spawns. A child runs in a group of its own, its output is read as lines, its standard output
+//! on demand as bytes, a cancel reaches the whole group once, and the child dies when we die.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::PipeReader;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Child;
+use tokio::sync::oneshot;
 
 use crate::agent::env::Env;
 use crate::cancel::{Cancel, Cancelled};
@@ -56,12 +58,46 @@ impl Process {
         self,
         cancel: &Cancel,
         lines: impl Fn() -> LineBuffer,
+        on_line: impl FnMut(&str),
+    ) -> anyhow::Result<Ended> {
+        self.run(Stdio::piped(), cancel, lines, on_line).await
+    }
+
+    /// Like [`Process::supervise`], but only the standard error is lines: the standard output is bytes, which `read` gets
+    /// on a thread of its own. The child waits while it does not read, and a reader that ends before its time ends it.
+    pub async fn supervise_reading<T: Send + 'static>(
+        self,
+        cancel: &Cancel,
+        lines: impl Fn() -> LineBuffer,
+        on_line: impl FnMut(&str),
+        read: impl FnOnce(PipeReader) -> T + Send + 'static,
+    ) -> anyhow::Result<(Ended, T)> {
+        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+        let (answer, answered) = oneshot::channel();
+        // Nobody waits for the answer after a cancel.
+        let reading = move || drop(answer.send(read(reader)));
+        std::thread::Builder::new()
+            .name("reader".to_owned())
+            .spawn(reading)
+            .context("cannot start a thread")?;
+        let ended = self.run(writer.into(), cancel, lines, on_line).await?;
+        let answered =
+            async { answered.await.context("the thread that reads the child's output ended early") };
+        Ok((ended, cancel.unless(answered).await?))
+    }
+
+    async fn run(
+        self,
+        stdout: Stdio,
+        cancel: &Cancel,
+        lines: impl Fn() -> LineBuffer,
         mut on_line: impl FnMut(&str),
     ) -> anyhow::Result<Ended> {
         let name = self.program.display().to_string();
-        let mut child = self.spawn().with_context(|| format!("cannot start `{name}`"))?;
-        let mut out = Stream::new(child.stdout.take().context("the child has no stdout")?, lines());
-        let mut err = Stream::new(child.stderr.take().context("the child has no stderr")?, lines());
+        let mut child = self.spawn(stdout).with_context(|| format!("cannot start `{name}`"))?;
+        // None if somebody else reads it.
+        let mut out = Stream::new(child.stdout.take(), lines());
+        let mut err = Stream::new(child.stderr.take(), lines());
 
         let mut cancelled = false;
         let mut deadline = None;
@@ -94,13 +130,13 @@ impl Process {
         Ok(status.and_then(|status| status.code()).map_or(Ended::Killed, Ended::Exited))
     }
 
-    fn spawn(self) -> std::io::Result<Child> {
+    fn spawn(self, stdout: Stdio) -> std::io::Result<Child> {
         let mut command = platform::command(&self)?;
         command
             .env_clear()
             .envs(&self.env)
             .stdin(self.stdin)
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -113,22 +149,26 @@ async fn until(deadline: Option<tokio::time::Instant>) {
     }
 }
 
-/// One output stream of a child and the line that is being assembled from it.
+/// One output stream of a child, if it is ours to read, and the line that is being assembled from it.
 struct Stream<R> {
-    pipe: R,
+    pipe: Option<R>,
     chunk: Box<[u8]>,
     buffer: LineBuffer,
     ended: bool,
 }
 
 impl<R: AsyncRead + Unpin> Stream<R> {
-    fn new(pipe: R, buffer: LineBuffer) -> Self {
-        Self { pipe, chunk: vec![0; 16 * 1024].into(), buffer, ended: false }
+    fn new(pipe: Option<R>, buffer: LineBuffer) -> Self {
+        let ended = pipe.is_none();
+        Self { pipe, chunk: vec![0; 16 * 1024].into(), buffer, ended }
     }
 
     /// Reads once, into the chunk. Cancel-safe, since a read that is dropped has read nothing.
     async fn read(&mut self) -> std::io::Result<usize> {
-        self.pipe.read(&mut self.chunk).await
+        match &mut self.pipe {
+            Some(pipe) => pipe.read(&mut self.chunk).await,
+            None => Ok(0),
+        }
     }
 
     fn take(&mut self, read: usize, on_line: &mut impl FnMut(&str)) {
