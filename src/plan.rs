@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::sources::SourceInputs;
-use crate::dockerfile::SecretMount;
+use crate::dockerfile::{BaseImage, SecretMount};
 use crate::error::hinted;
 use crate::registry::config::Login;
 use crate::registry::push::Destination;
@@ -73,10 +73,22 @@ pub struct BuildPlan {
     pub network: Option<String>,
     /// `--no-cache`.
     pub no_cache: bool,
+    /// The labels of `addPipelineData`.
+    pub labels: Vec<String>,
+    /// The base image, for the labels of `addBaseImageData`.
+    pub base: Option<BaseImage>,
     /// More flags.
     pub forwarded: Vec<String>,
     /// Variables that hold the user's own secrets; the client does not get them.
     pub variables: Vec<String>,
+}
+
+impl BuildPlan {
+    /// Whether a base image comes from its registry even if the engine has it (`--pull`).
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        self.forwarded.iter().any(|flag| flag == "--pull" || flag == "--pull=true")
+    }
 }
 
 /// What was read from disk for a build.
@@ -86,6 +98,10 @@ pub struct Material {
     pub dockerfile: PathBuf,
     /// The build context.
     pub context: String,
+    /// The labels that say which run built the image.
+    pub labels: Vec<String>,
+    /// The base image, if it is to be labelled and can be known.
+    pub base: Option<BaseImage>,
     /// What it mounts in the stages that the target reaches.
     pub mounts: Vec<SecretMount>,
     /// The user's own secrets.
@@ -155,6 +171,8 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
                 target: inputs.target,
                 network: inputs.network,
                 no_cache: inputs.no_cache,
+                labels: material.labels,
+                base: material.base,
                 forwarded: inputs.forwarded,
                 variables: material.variables,
             })

@@ -26,6 +26,15 @@ pub enum Command {
     Push,
 }
 
+/// Which labels the image gets besides the user's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelInputs {
+    /// `addPipelineData`.
+    pub pipeline_data: bool,
+    /// `addBaseImageData`.
+    pub base_image_data: bool,
+}
+
 /// All inputs.
 #[derive(Debug)]
 pub struct Inputs {
@@ -53,6 +62,8 @@ pub struct Inputs {
     pub no_cache: bool,
     /// `builder`; `None` is the docker context's own.
     pub builder: Option<String>,
+    /// Which labels the image gets besides the user's.
+    pub labels: LabelInputs,
     /// Flags of `arguments` that the client gets as they are.
     pub forwarded: Vec<String>,
     /// `secretIds`.
@@ -121,6 +132,10 @@ impl Inputs {
             network: reader.lenient("network").map(str::to_owned).or(arguments.network),
             no_cache: reader.boolean("noCache")? || arguments.no_cache,
             builder: env.strict_input("builder")?.map(str::to_owned),
+            labels: LabelInputs {
+                pipeline_data: reader.boolean_or("addPipelineData", true)?,
+                base_image_data: reader.boolean_or("addBaseImageData", true)?,
+            },
             forwarded: arguments.forwarded,
             renamed: renamed(env.strict_input("secretIds")?.unwrap_or_default())?,
             secrets: user_secrets(env, &secret_flags)?,
@@ -167,8 +182,12 @@ impl<'a> Reader<'a> {
     }
 
     fn boolean(&mut self, name: &str) -> anyhow::Result<bool> {
+        self.boolean_or(name, false)
+    }
+
+    fn boolean_or(&mut self, name: &str, default: bool) -> anyhow::Result<bool> {
         match self.lenient(name) {
-            None => Ok(false),
+            None => Ok(default),
             Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
             Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
             Some(other) => Err(unknown_value(name, other, "`true` or `false`")),

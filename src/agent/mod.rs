@@ -8,5 +8,6 @@ pub mod inputs;
 pub mod logging;
 pub mod mask;
 pub mod network;
+pub mod pipeline_labels;
 pub mod secrets;
 pub mod sources;

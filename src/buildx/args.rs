@@ -23,6 +23,8 @@ pub struct BuildCall<'a> {
     pub network: Option<&'a str>,
     /// `--no-cache`.
     pub no_cache: bool,
+    /// Values of `--label`, before those in `forwarded`: of one key the last wins.
+    pub labels: &'a [String],
     /// More flags.
     pub forwarded: &'a [String],
     /// Where the client writes what it built.
@@ -46,6 +48,7 @@ impl BuildCall<'_> {
         args.extend(self.network.map(|network| format!("--network={network}")));
         args.extend(self.no_cache.then(|| "--no-cache".to_owned()));
         args.extend(self.build_args.iter().map(|value| format!("--build-arg={value}")));
+        args.extend(self.labels.iter().map(|value| format!("--label={value}")));
         args.extend(self.secrets.iter().map(|spec| format!("--secret={spec}")));
         args.extend_from_slice(self.forwarded);
         args.extend(["--".to_owned(), self.context.to_owned()]);
@@ -76,6 +79,7 @@ mod tests {
             target: None,
             network: None,
             no_cache: false,
+            labels: &[],
             forwarded: &[],
             result: Path::new("/t/result"),
         }
@@ -108,12 +112,14 @@ mod tests {
     #[test]
     fn every_field_becomes_one_word() {
         let buildx = Client::Buildx("docker-buildx".into());
-        let (args, forwarded) = (["A=b c".to_owned(), "B".to_owned()], ["--pull".to_owned()]);
+        let (args, forwarded) = (["A=b c".to_owned(), "B".to_owned()], ["--label=l=theirs".to_owned()]);
+        let labels = ["l=ours, x".to_owned()];
         let full = BuildCall {
             build_args: &args,
             target: Some("run"),
             network: Some("host"),
             no_cache: true,
+            labels: &labels,
             forwarded: &forwarded,
             ..call(&buildx, &[])
         };
@@ -125,7 +131,8 @@ mod tests {
                 "--no-cache",
                 "--build-arg=A=b c",
                 "--build-arg=B",
-                "--pull",
+                "--label=l=ours, x",
+                "--label=l=theirs",
                 "--",
                 "/s/app"
             ]

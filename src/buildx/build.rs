@@ -41,6 +41,8 @@ pub struct Workshop<'a> {
     pub session: &'a Session,
     /// The run's private folder.
     pub folder: &'a PrivateFolder,
+    /// The step's own labels.
+    pub labels: &'a [String],
 }
 
 /// What was built.
@@ -141,6 +143,7 @@ impl Workshop<'_> {
             target: plan.target.as_deref(),
             network: plan.network.as_deref(),
             no_cache: plan.no_cache,
+            labels: self.labels,
             forwarded: &plan.forwarded,
             result: &self.result_path(),
         };

@@ -69,6 +69,12 @@ impl Docker {
         Ok(Self { client, builder, target, config })
     }
 
+    /// The login of the docker config for a registry, named as docker asks for it.
+    #[must_use]
+    pub fn login(&self, env: &Env, server: &str) -> Option<Login> {
+        self.config.logins(env).into_iter().find(|login| login.server == server)
+    }
+
     /// What the user should look at in the docker config.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

@@ -36,6 +36,7 @@ pub struct StoredImage {
 struct ImageInspect {
     id: String,
     descriptor: Option<Descriptor>,
+    repo_digests: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -114,13 +115,24 @@ impl Engine {
 
     /// The image of this name or id, if the store has it.
     pub async fn image(&self, reference: &str) -> anyhow::Result<Option<StoredImage>> {
+        Ok(self.inspect(reference).await?.map(|image| StoredImage {
+            id: image.id,
+            manifest: image.descriptor.map(|descriptor| descriptor.digest),
+        }))
+    }
+
+    /// The names by digest, as in `python@sha256:…`, of an image if the store has it; without any if it was not pulled.
+    pub async fn repository_digests(&self, reference: &str) -> anyhow::Result<Option<Vec<String>>> {
+        Ok(self.inspect(reference).await?.map(|image| image.repo_digests.unwrap_or_default()))
+    }
+
+    async fn inspect(&self, reference: &str) -> anyhow::Result<Option<ImageInspect>> {
         let response = self.send(self.request(Method::GET, &format!("/images/{reference}/json"))).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let image: ImageInspect =
-            accepted(response).await?.json().await.context("the engine's answer is cut short")?;
-        Ok(Some(StoredImage { id: image.id, manifest: image.descriptor.map(|descriptor| descriptor.digest) }))
+        let image = accepted(response).await?.json().await.context("the engine's answer is cut short")?;
+        Ok(Some(image))
     }
 
     /// Gives the image `id` the name `repository:tag`.

@@ -2,11 +2,13 @@
 //!
 //! Rule: read as BuildKit reads it, and leave it to BuildKit to say what is wrong in it.
 
+mod base;
 pub mod locate;
 pub mod mounts;
 mod stage;
 mod syntax;
 mod word;
 
+pub use base::{BaseImage, base_image};
 pub use locate::locate;
 pub use mounts::{SecretMount, secret_mounts};

@@ -47,7 +47,8 @@ pub(super) struct Stage {
 
 /// What a `FROM` names.
 enum Base {
-    Image,
+    /// An image by its reference, as the `FROM` writes it with its variables replaced.
+    Image(String),
     /// An earlier stage.
     Stage(usize),
     /// An image or any earlier stage: the name hangs on what only the build knows.
@@ -83,16 +84,15 @@ impl<'a> Stages<'a> {
             self.global_args.global(name)
         });
         let name = words.next().filter(|word| word.eq_ignore_ascii_case("as")).and(words.next());
-        let base = match base.map(|base| self.find(&base)) {
+        let base = match base {
             None => Base::Unresolved,
-            Some(None) => Base::Image,
-            Some(Some(stage)) => Base::Stage(stage),
+            Some(base) => self.find(&base).map_or(Base::Image(base), Base::Stage),
         };
         let instructions = match base {
             Base::Stage(base) => {
                 self.in_order[base].instructions.iter().filter_map(|i| i.trigger(self.escape)).collect()
             }
-            Base::Image | Base::Unresolved => Vec::new(),
+            Base::Image(_) | Base::Unresolved => Vec::new(),
         };
         self.in_order.push(Stage { name: name.map(str::to_lowercase), base, instructions });
     }
@@ -103,14 +103,30 @@ impl<'a> Stages<'a> {
         self.in_order.iter().rposition(|stage| stage.name.as_ref() == Some(&name))
     }
 
-    /// The indices of the stages that a build of `target` runs, the last stage without one.
+    /// The index of the stage that a build of `target` ends with, the last one without a target.
+    fn target(&self, target: Option<&str>) -> anyhow::Result<usize> {
+        match target.filter(|target| !target.is_empty()) {
+            None => Ok(self.in_order.len() - 1),
+            Some(target) => self.find(target).ok_or_else(|| self.unknown_target(target)),
+        }
+    }
+
+    /// The reference of the image that a build of `target` ends up on, if it can be known before the build.
+    pub(super) fn base_image(&self, target: Option<&str>) -> anyhow::Result<Option<&str>> {
+        let mut stage = self.target(target)?;
+        loop {
+            match &self.in_order[stage].base {
+                Base::Image(reference) => return Ok(Some(reference)),
+                Base::Stage(earlier) => stage = *earlier,
+                Base::Unresolved => return Ok(None),
+            }
+        }
+    }
+
+    /// The indices of the stages that a build of `target` runs.
     pub(super) fn reached(&self, target: Option<&str>) -> anyhow::Result<BTreeSet<usize>> {
-        let target = match target.filter(|target| !target.is_empty()) {
-            None => self.in_order.len() - 1,
-            Some(target) => self.find(target).ok_or_else(|| self.unknown_target(target))?,
-        };
         let mut reached = BTreeSet::new();
-        let mut open = vec![target];
+        let mut open = vec![self.target(target)?];
         while let Some(index) = open.pop() {
             if reached.insert(index) {
                 open.extend(self.needs(index));
@@ -122,7 +138,7 @@ impl<'a> Stages<'a> {
     fn needs(&self, index: usize) -> Vec<usize> {
         let stage = &self.in_order[index];
         let mut needs = match stage.base {
-            Base::Image => Vec::new(),
+            Base::Image(_) => Vec::new(),
             Base::Stage(base) => vec![base],
             Base::Unresolved => (0..index).collect(),
         };
@@ -165,7 +181,7 @@ impl<'a> Stages<'a> {
         let stage = &self.in_order[index];
         let mut variables = match stage.base {
             Base::Stage(base) => self.walk(base, &mut |_, _| {}),
-            Base::Image | Base::Unresolved => Variables::default(),
+            Base::Image(_) | Base::Unresolved => Variables::default(),
         };
         for instruction in &stage.instructions {
             visit(instruction, &variables);

@@ -98,6 +98,18 @@ impl Registry {
         Ok(manifest)
     }
 
+    /// Asks for the digest of a tag, without its manifest: Docker Hub counts that as no pull.
+    pub async fn digest(&self, repository: &Repository, tag: &Tag) -> anyhow::Result<String> {
+        let url = self.manifest_url(repository, tag.as_str());
+        let request = || self.authorize(self.client.head(&url).header(ACCEPT, ACCEPTED));
+        let answer = self.client.send(request).await?;
+        expect(&answer, &[StatusCode::OK], &repository.tagged(tag))?;
+        let digest = answer.headers.get("docker-content-digest").and_then(|value| value.to_str().ok());
+        digest.map(str::to_owned).with_context(|| {
+            format!("the registry answered without a digest for `{}`", repository.tagged(tag))
+        })
+    }
+
     /// Puts a manifest, whose blobs the repository has, under a tag.
     pub async fn put(&self, repository: &Repository, tag: &Tag, manifest: &Manifest) -> anyhow::Result<()> {
         let url = self.manifest_url(repository, tag.as_str());

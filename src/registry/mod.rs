@@ -1,5 +1,6 @@
 //! The registry: what an image is called there, who we are there, and what arrived there.
 
+pub mod base_digest;
 pub mod client;
 pub mod config;
 pub mod helper;

@@ -21,6 +21,7 @@ impl Step<'_> {
         docker: &Docker,
         engine: &Engine,
         supply: Supply<'_>,
+        base_labels: &[String],
         report: &mut Report,
     ) -> anyhow::Result<Built> {
         let started = Instant::now();
@@ -39,6 +40,7 @@ impl Step<'_> {
             builder: &docker.builder,
             session: &session,
             folder: &self.folder,
+            labels: &[&wanted.labels, base_labels].concat(),
         };
         self.console.group("Build");
         let built = workshop.build(wanted, supply, self.console, self.cancel).await;

@@ -1,5 +1,6 @@
 //! The stages of the step, in order; each stands in a file of its own.
 
+mod base_labels;
 mod build;
 mod prepare;
 mod publish;
@@ -61,9 +62,9 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let docker = Docker::find(env, inputs.builder.as_deref())?;
     let plan = step.plan(inputs, &docker, report)?;
     let acquirer = step.acquirer(&plan)?;
-    let (secrets, engine) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
+    let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref() };
-    let built = step.build(&plan, &docker, &engine, supply, report).await?;
+    let built = step.build(&plan, &docker, &engine, supply, &labels, report).await?;
     step.publish(&plan, &engine, &built, report).await?;
     step.tell(report);
     Ok(())

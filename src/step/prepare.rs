@@ -10,6 +10,7 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::network::Network;
+use crate::agent::pipeline_labels::pipeline_labels;
 use crate::agent::secrets;
 use crate::buildx::docker::Docker;
 use crate::buildx::{build, context};
@@ -71,6 +72,12 @@ impl<'a> Step<'a> {
         let context = context::resolve(inputs.context.as_deref(), &dockerfile, &inputs.root)?;
         let build_args = self.build_args(&inputs.build_args);
         let mounts = dockerfile::secret_mounts(&text, inputs.target.as_deref(), &build_args)?;
+        let base = inputs
+            .labels
+            .base_image_data
+            .then(|| dockerfile::base_image(&text, inputs.target.as_deref(), &build_args))
+            .transpose()?
+            .flatten();
         let (mut own, mut unresolved) = (Vec::new(), Vec::new());
         for secret in &inputs.secrets {
             own.push(secret.read(self.env, &inputs.root)?);
@@ -89,9 +96,11 @@ impl<'a> Step<'a> {
         {
             return Err(build::exposed(&format!("build argument `{name}`")));
         }
+        let mut labels = pipeline_labels(self.env, inputs.labels.pipeline_data);
+        labels.retain(|label| !self.console.redactor().leaks(label.as_bytes()));
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
-        Ok(Material { dockerfile, context, mounts, own, unresolved, variables })
+        Ok(Material { dockerfile, context, labels, base, mounts, own, unresolved, variables })
     }
 
     /// Build arguments by name; one without a value has that of the environment, as for docker.

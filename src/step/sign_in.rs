@@ -1,4 +1,4 @@
-//! Opens the feeds, reaches the engine and tries the login of the registry.
+//! Opens the feeds, reaches the engine, tries the login of the registry and looks at the base image.
 
 use std::time::{Duration, Instant};
 
@@ -16,21 +16,27 @@ use crate::report::summary::Report;
 const REQUEST_TIMEOUT: u64 = 100;
 
 impl Step<'_> {
-    /// Looks up the feeds, reaches the engine and tries the registry's login, side by side.
+    /// Looks up the feeds, reaches the engine, tries the registry's login and finds the labels of the base image, side by
+    /// side.
     pub(super) async fn sign_in(
         &self,
         plan: &Plan,
         docker: &Docker,
         source: Option<&Acquirer<'_>>,
         report: &mut Report,
-    ) -> anyhow::Result<(Acquired, Engine)> {
+    ) -> anyhow::Result<(Acquired, Engine, Vec<String>)> {
         let started = Instant::now();
         let engine = async {
             let engine = Engine::connect(&docker.target).await?;
-            if let Some(destination) = plan.destination().filter(|_| plan.command != Command::Build) {
-                destination.check_login(&engine).await?;
-            }
-            Ok(engine)
+            let login = async {
+                match plan.destination().filter(|_| plan.command != Command::Build) {
+                    Some(destination) => destination.check_login(&engine).await,
+                    None => Ok(()),
+                }
+            };
+            let labels = async { Ok(self.base_labels(plan, docker, &engine).await) };
+            let ((), labels) = tokio::try_join!(login, labels)?;
+            Ok((engine, labels))
         };
         let secrets = async {
             match source {
@@ -40,7 +46,7 @@ impl Step<'_> {
         };
         // On the heap: it would make every future above it large.
         let both = Box::pin(async { tokio::try_join!(secrets, engine) });
-        let (acquired, engine) = self.cancel.unless(both).await?;
+        let (acquired, (engine, labels)) = self.cancel.unless(both).await?;
         if let (Some(source), [_, ..]) = (source, &acquired.tokens[..]) {
             report.feeds = source.sources.names();
             self.console.line(&format!("Feeds are opened by: {}", acquired.tokens.join(", ")));
@@ -49,7 +55,7 @@ impl Step<'_> {
         let own = plan.build.iter().flat_map(|build| &build.own);
         report.secrets = acquired.secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
         report.stages.push(("Sign in", started.elapsed()));
-        Ok((acquired, engine))
+        Ok((acquired, engine, labels))
     }
 
     /// Who acquires the secrets of the catalogue, if the build mounts any.

@@ -8,6 +8,7 @@
 
 pub mod canary;
 mod gate;
+mod held;
 mod relay;
 pub mod reveal;
 pub mod watch;

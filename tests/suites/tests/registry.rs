@@ -1,15 +1,8 @@
 //! Logins, pushes and what is read back, on both image stores, and registries that refuse, break or lie.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use feedbuild_agent::{Endpoint, Outcome, Step};
 use feedbuild_sandbox::Fault;
-use feedbuild_suites::{PASSWORD, REGISTRY_ID, Store, World, only_error, succeeded, unique};
+use feedbuild_suites::{REGISTRY_ID, Store, World, only_error, succeeded, unique};
 
 const STORES: [Store; 2] = [Store::Containerd, Store::Classic];
 
@@ -28,39 +21,15 @@ fn error(world: &World, outcome: &Outcome) -> String {
     only_error(outcome).replace(&world.registry.host(), "REGISTRY")
 }
 
-/// What the registry holds under a tag or digest: the manifest's digest by the registry's own word, and the config's.
-fn held(world: &World, repository: &str, tag: &str) -> Option<(String, String)> {
-    let mut connection = TcpStream::connect(world.registry.host()).unwrap();
-    let types =
-        "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
-    let login = STANDARD.encode(format!("ci:{PASSWORD}"));
-    write!(
-        connection,
-        "GET /v2/{repository}/manifests/{tag} HTTP/1.0\r\nAccept: {types}\r\nAuthorization: Basic {login}\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    if head.starts_with("HTTP/1.0 404") {
-        return None;
-    }
-    let digest = head.lines().filter_map(|line| line.split_once(": ")).find_map(|(name, value)| {
-        name.eq_ignore_ascii_case("docker-content-digest").then(|| value.to_owned())
-    });
-    let manifest: serde_json::Value = serde_json::from_str(body).unwrap();
-    Some((digest.unwrap(), manifest["config"]["digest"].as_str().unwrap().to_owned()))
-}
-
 #[test]
 fn every_tag_is_the_image_that_the_outputs_name() {
     for store in STORES {
         let (world, repository) = (World::new(store), unique("tags"));
         let outcome = succeeded(step(&world, &repository).input("tags", "1, 1.2\nlatest").run().unwrap());
         let reads = world.registry.requests();
-        let (digest, id) = held(&world, &repository, "1").unwrap();
+        let (digest, id) = world.held(&repository, "1").unwrap();
         for tag in ["1", "1.2", "latest"] {
-            assert_eq!(held(&world, &repository, tag).unwrap(), (digest.clone(), id.clone()), "{tag}");
+            assert_eq!(world.held(&repository, tag).unwrap(), (digest.clone(), id.clone()), "{tag}");
             // What is pushed is read back by its tag, with the login.
             let path = format!("/v2/{repository}/manifests/{tag}");
             let of_tag: Vec<_> = reads.iter().filter(|request| request.path() == path).collect();
@@ -93,7 +62,7 @@ fn a_push_step_pushes_what_a_build_step_built() {
             .input("repository", &repository)
             .input("tags", "1");
         let pushed = succeeded(push.run().unwrap());
-        let (digest, id) = held(&world, &repository, "1").unwrap();
+        let (digest, id) = world.held(&repository, "1").unwrap();
         assert_eq!(pushed.output("imageDigest"), Some(digest.as_str()));
         assert_eq!(pushed.output("imageId"), Some(id.as_str()));
         assert_eq!(built.output("imageId"), Some(id.as_str()));
@@ -175,8 +144,8 @@ fn a_registry_that_fails_at_the_second_of_three_tags() {
                  connection in `containerRegistry` has the right password and may push to `REGISTRY/app`"
             )
         );
-        assert!(held(&world, &repository, "one").is_some());
-        assert!(held(&world, &repository, "three").is_none());
+        assert!(world.held(&repository, "one").is_some());
+        assert!(world.held(&repository, "three").is_none());
     }
 }
 
