@@ -93,7 +93,7 @@ impl Destination<'_> {
         Ok(manifest)
     }
 
-    fn explain(&self, error: anyhow::Error, what: &str) -> anyhow::Error {
+    pub(super) fn explain(&self, error: anyhow::Error, what: &str) -> anyhow::Error {
         let text = format!("{error:#}").to_lowercase();
         let server = self.repository.registry();
         let refused =
