@@ -23,7 +23,8 @@ impl fmt::Display for Cancelled {
 impl std::error::Error for Cancelled {}
 
 impl Cancel {
-    /// Listens for SIGINT, SIGTERM and SIGHUP (Windows: Ctrl+C and Ctrl+Break) from now on.
+    /// Listens for SIGINT, SIGTERM and SIGHUP from now on, on macOS also for the end of the launcher, on Windows for the
+    /// console's events: Ctrl+C, Ctrl+Break, the end of the console and of the system.
     pub fn on_signals() -> std::io::Result<Self> {
         let (sender, receiver) = watch::channel(false);
         #[cfg(unix)]
@@ -37,12 +38,27 @@ impl Cancel {
                 });
             }
         }
+        // On Linux the kernel sends a signal then, see [`crate::process::harden`].
+        #[cfg(target_os = "macos")]
+        if let Some(launcher) = rustix::process::getppid() {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                crate::process::orphaned(&launcher.as_raw_nonzero().to_string()).await;
+                sender.send_replace(true);
+            });
+        }
         #[cfg(windows)]
         {
-            let (mut interrupt, mut brk) =
-                (tokio::signal::windows::ctrl_c()?, tokio::signal::windows::ctrl_break()?);
+            use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+            let (mut interrupt, mut quit) = (ctrl_c()?, ctrl_break()?);
+            let (mut close, mut shutdown) = (ctrl_close()?, ctrl_shutdown()?);
             tokio::spawn(async move {
-                tokio::select! { _ = interrupt.recv() => {}, _ = brk.recv() => {} }
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = quit.recv() => {}
+                    _ = close.recv() => {}
+                    _ = shutdown.recv() => {}
+                }
                 sender.send_replace(true);
             });
         }

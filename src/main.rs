@@ -40,7 +40,9 @@ fn command(name: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         };
     }
     match first {
-        Some("exec") => Err(process::exec(&arguments[1..])),
+        Some("exec") => process::exec(&arguments[1..]),
+        #[cfg(unix)]
+        Some("guard") => process::guard(&arguments[1..]),
         Some("run") => run(),
         Some("post-job") => {
             post_job(&Env::from_process());

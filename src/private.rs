@@ -1,6 +1,6 @@
 //! The private folder of one run, for what has to be a file: the docker config, the metadata file, and secrets
-//! where they cannot be fed by descriptor. It is under the agent's temp folder, 0700, and removed on every way out
-//! but SIGKILL; then the post-job stage removes it.
+//! where they cannot be fed by descriptor. It is under the agent's temp folder, 0700 (on Windows with an access control
+//! list of its owner alone), and removed on every way out but SIGKILL; then the post-job stage removes it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,24 @@ impl PrivateFolder {
     pub fn create(env: &Env) -> anyhow::Result<Self> {
         let temp = temp_folder(env);
         let path = temp.join(format!("{PREFIX}{}-{:08x}", std::process::id(), fastrand::u32(..)));
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).map_err(|error| {
+        make(&path).map_err(|error| {
             anyhow::Error::new(error).context(hint_context(
                 format!("cannot make a private folder in `{}`", temp.display()),
                 "free some disk space there, and let the agent's user write to it (`Agent.TempDirectory`)",
             ))
         })?;
-        Ok(Self { path })
+        let folder = Self { path };
+        #[cfg(windows)]
+        folder.protect(env)?;
+        Ok(folder)
+    }
+
+    /// On Windows a new folder lets in whom the folder above lets in.
+    #[cfg(windows)]
+    fn protect(&self, env: &Env) -> anyhow::Result<()> {
+        let system = Path::new(env.get("SystemRoot").unwrap_or(r"C:\Windows"));
+        crate::process::leave_to_owner(&self.path, system)
+            .with_context(|| format!("cannot keep other users out of `{}`", self.path.display()))
     }
 
     /// Its path.
@@ -59,6 +67,17 @@ impl Drop for PrivateFolder {
         // What cannot be removed now is left to the post-job stage and to the agent, which empties its temp folder.
         let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(windows)]
+fn make(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)
 }
 
 /// Writes a new file that only we can read.

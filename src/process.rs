@@ -1,11 +1,17 @@
 //! The one place that spawns. A child runs in a group of its own, its output is read as lines, its standard output
 //! on demand as bytes, a cancel reaches the whole group once, and the child dies when we die.
 
+#[cfg(unix)]
+mod guard;
+#[cfg_attr(unix, path = "process/unix.rs")]
+#[cfg_attr(windows, path = "process/windows.rs")]
+mod platform;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::PipeReader;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -17,6 +23,11 @@ use crate::agent::env::Env;
 use crate::cancel::{Cancel, Cancelled};
 use crate::lines::LineBuffer;
 use crate::redact::Redactor;
+#[cfg(target_os = "macos")]
+pub(crate) use guard::orphaned;
+use platform::Group;
+#[cfg(windows)]
+pub(crate) use platform::leave_to_owner;
 
 /// How long a child may take after the first signal. With it, cleaning up and reporting stay under 5 s; the agent
 /// sends its second signal after 7.5 s.
@@ -95,6 +106,7 @@ impl Process {
     ) -> anyhow::Result<Ended> {
         let name = self.program.display().to_string();
         let mut child = self.spawn(stdout).with_context(|| format!("cannot start `{name}`"))?;
+        let mut group = Group::of(&child);
         // None if somebody else reads it.
         let mut out = Stream::new(child.stdout.take(), lines());
         let mut err = Stream::new(child.stderr.take(), lines());
@@ -112,12 +124,12 @@ impl Process {
                 }
                 () = cancel.requested(), if !cancelled => {
                     cancelled = true;
-                    platform::interrupt_group(&child);
+                    group.interrupt();
                     deadline.get_or_insert(tokio::time::Instant::now() + GRACE);
                 }
                 () = until(deadline), if deadline.is_some() => {
                     deadline = None;
-                    platform::kill_group(&mut child);
+                    group.kill(&mut child);
                     (out.ended, err.ended) = (true, true);
                 }
             }
@@ -206,106 +218,33 @@ pub fn child_environment(
         .collect()
 }
 
-#[cfg(target_os = "linux")]
-mod platform {
-    use std::os::unix::process::CommandExt as _;
-    use std::path::Path;
-
-    use rustix::process::{
-        Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal,
-        setrlimit,
-    };
-    use tokio::process::{Child, Command};
-
-    use super::Process;
-
-    /// The child starts as a copy of ourselves that asks for SIGKILL when we die and then becomes the program:
-    /// between fork and exec only unsafe code could do that.
-    pub(super) fn command(process: &Process) -> std::io::Result<Command> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg("exec")
-            .arg(getpid().as_raw_nonzero().to_string())
-            .arg(&process.program)
-            .args(&process.args)
-            .process_group(0);
-        Ok(command)
-    }
-
-    /// What that copy does; returns only if it fails.
-    pub(super) fn exec(parent: &str, program: &Path, args: &[std::ffi::OsString]) -> std::io::Error {
-        if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
-            return error.into();
-        }
-        // The parent may have died before the request above.
-        if getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_deref() != Some(parent) {
-            return std::io::Error::other("the parent process is gone");
-        }
-        std::process::Command::new(program).args(args).exec()
-    }
-
-    // Both are second lines of defence; a kernel that refuses them leaves us no worse than without.
-    pub(super) fn harden() {
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-        let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    }
-
-    fn group(child: &Child) -> Option<Pid> {
-        Pid::from_raw(i32::try_from(child.id()?).ok()?)
-    }
-
-    // A group that is gone needs no signal, so errors are of no interest.
-    pub(super) fn interrupt_group(child: &Child) {
-        let _ = group(child).map(|group| kill_process_group(group, Signal::INT));
-    }
-
-    pub(super) fn kill_group(child: &mut Child) {
-        let _ = group(child).map(|group| kill_process_group(group, Signal::KILL));
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod platform {
-    use std::path::Path;
-
-    use tokio::process::{Child, Command};
-
-    use super::Process;
-
-    pub(super) fn command(process: &Process) -> std::io::Result<Command> {
-        let mut command = Command::new(&process.program);
-        command.args(&process.args);
-        Ok(command)
-    }
-
-    pub(super) fn exec(_: &str, _: &Path, _: &[std::ffi::OsString]) -> std::io::Error {
-        std::io::ErrorKind::Unsupported.into()
-    }
-
-    pub(super) fn harden() {}
-
-    // On these systems the child shares our terminal group and hears the agent's own signal.
-    pub(super) fn interrupt_group(_: &Child) {}
-
-    pub(super) fn kill_group(child: &mut Child) {
-        let _ = child.start_kill();
-    }
-}
-
 /// Prepares this process before it sees a secret: no core dump will hold one, and we stop like on SIGTERM when the
 /// launcher is killed.
 pub fn harden() {
     platform::harden();
 }
 
-/// Becomes the program that `feedbuild exec PARENT PROGRAM ARGS…` names; returns only with an error.
-#[must_use]
-pub fn exec(arguments: &[OsString]) -> anyhow::Error {
+/// Runs the program that `feedbuild exec PARENT PROGRAM ARGS…` names, so that it ends with the parent. On Linux this
+/// process becomes the program.
+pub fn exec(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    start(arguments, platform::exec)
+}
+
+/// Does on every Unix what [`exec`] does where the kernel has no parent-death signal: this process stays and watches.
+#[cfg(unix)]
+pub fn guard(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    start(arguments, guard::run)
+}
+
+fn start(
+    arguments: &[OsString],
+    run: fn(&str, &Path, &[OsString]) -> std::io::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     let [parent, program, args @ ..] = arguments else {
-        return anyhow::anyhow!("usage: feedbuild exec PARENT PROGRAM [ARGUMENT…]");
+        anyhow::bail!("usage: feedbuild exec PARENT PROGRAM [ARGUMENT…]");
     };
-    let error = platform::exec(&parent.to_string_lossy(), program.as_ref(), args);
-    anyhow::Error::new(error).context(format!("cannot start `{}`", program.display()))
+    run(&parent.to_string_lossy(), program.as_ref(), args)
+        .with_context(|| format!("cannot start `{}`", program.display()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Rule: nothing else in the crate reads environment variables. Names are mangled as the agent mangles them
 //! (`VarUtil.ConvertToEnvVariableFormat`: `.` and space become `_`, then upper case).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -20,13 +21,14 @@ impl Env {
     pub fn from_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, value)| (system_name(&name).into_owned(), value))
             .collect()
     }
 
-    /// A variable by its exact name; an empty one counts as unset, as everywhere in the agent.
+    /// A variable by its exact name (on Windows in any case); an empty one counts as unset, as everywhere in the agent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(&*system_name(name)).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A variable whose value is secret.
@@ -84,6 +86,11 @@ impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
+}
+
+/// A variable's name as it is a key here: Windows knows `PATH` and `Path` as the same.
+fn system_name(name: &str) -> Cow<'_, str> {
+    if cfg!(windows) { name.to_uppercase().into() } else { name.into() }
 }
 
 /// A variable's name as the agent writes it into the environment.

@@ -159,7 +159,8 @@ fn link(original: &Path, at: &PathBuf) -> anyhow::Result<()> {
     let linked = std::os::unix::fs::symlink(original, at);
     #[cfg(windows)]
     let linked = if original.is_dir() {
-        std::os::windows::fs::symlink_dir(original, at)
+        // Unlike a symbolic link, it asks for no privilege.
+        junction::create(original, at)
     } else {
         std::fs::copy(original, at).map(|_| ())
     };

@@ -1,0 +1,69 @@
+//! Children on Unix: each leads a process group, which is signalled as a whole.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, setrlimit};
+use tokio::process::{Child, Command};
+
+use super::Process;
+
+/// The child starts as a copy of ourselves that sees to it that the program ends with us, see [`exec`]: between fork
+/// and exec only unsafe code could do that.
+pub(super) fn command(process: &Process) -> std::io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("exec")
+        .arg(getpid().as_raw_nonzero().to_string())
+        .arg(&process.program)
+        .args(&process.args)
+        .process_group(0);
+    Ok(command)
+}
+
+/// What that copy does: it becomes the program, for which the kernel keeps watch over the parent.
+#[cfg(target_os = "linux")]
+pub(super) fn exec(parent: &str, program: &Path, args: &[OsString]) -> std::io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt as _;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have died before the request above.
+    if !is_parent(parent) {
+        return Err(std::io::Error::other("the parent process is gone"));
+    }
+    Err(std::process::Command::new(program).args(args).exec())
+}
+
+/// What that copy does: it starts the program and keeps watch over the parent itself.
+#[cfg(not(target_os = "linux"))]
+pub(super) use super::guard::run as exec;
+
+/// Whether the process with this id is our parent.
+pub(super) fn is_parent(process: &str) -> bool {
+    getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_deref() == Some(process)
+}
+
+// Both are second lines of defence; a kernel that refuses them leaves us no worse than without.
+pub(super) fn harden() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+}
+
+/// A child and what it starts, as far as that stays in its process group.
+pub(super) struct Group(Option<Pid>);
+
+impl Group {
+    pub(super) fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    // A group that is gone needs no signal, so errors are of no interest.
+    pub(super) fn interrupt(&self) {
+        let _ = self.0.map(|group| kill_process_group(group, Signal::INT));
+    }
+
+    pub(super) fn kill(&mut self, _: &mut Child) {
+        let _ = self.0.map(|group| kill_process_group(group, Signal::KILL));
+    }
+}
