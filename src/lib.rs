@@ -12,6 +12,7 @@ pub mod dockerfile;
 pub mod error;
 pub mod feed;
 pub mod feeder;
+pub mod guard;
 pub mod http;
 pub mod lines;
 pub mod plan;
