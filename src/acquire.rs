@@ -1,6 +1,6 @@
 //! Acquires what opens each source and renders the secrets that the build mounts; again, if one ends before the build.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 use url::Url;
@@ -9,7 +9,8 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::agent::sources::{FeedToken, SourceInputs};
 use crate::console::Console;
-use crate::credential::{Credential, USERNAME, federation, session};
+use crate::credential::federation::Federation;
+use crate::credential::{Credential, USERNAME, renewal, session};
 use crate::error::hinted;
 use crate::feed::index::Protocol;
 use crate::feed::lookup;
@@ -18,12 +19,6 @@ use crate::feed::source::Origin;
 use crate::http::Client;
 use crate::secret::catalogue::Asked;
 use crate::secret::{Access, IndexOrder, Secret};
-
-/// How long before its end a credential is renewed, at most; a shorter one is renewed at half its life.
-const MARGIN: Duration = Duration::from_mins(5);
-
-/// How long to wait at least, whatever a service says of the life of its tokens.
-const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Everything that acquiring depends on.
 #[derive(Debug)]
@@ -136,8 +131,9 @@ impl Acquirer<'_> {
                  organization",
             ));
         };
-        let entra = federation::exchange(&self.client, self.env, &self.system, connection, feed).await?;
-        self.console.mask("the Entra token", &entra.secret, &[USERNAME]);
+        let federation =
+            Federation { client: &self.client, env: self.env, system: &self.system, console: self.console };
+        let entra = federation.feed_token(connection, feed).await?;
         if self.sources.token == FeedToken::Job {
             self.console.caution(
                 "the Entra token in the build may also publish packages; `feedToken: auto` or `session` gives one that \
@@ -182,26 +178,5 @@ impl Acquirer<'_> {
             }
         }
         Ok("session token")
-    }
-}
-
-/// When to renew a credential that ends at `end`.
-fn renewal(now: SystemTime, end: SystemTime) -> SystemTime {
-    let left = end.duration_since(now).unwrap_or_default();
-    now + left.saturating_sub(MARGIN).max(left / 2).max(SHORTEST)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_credential_is_renewed_in_time() {
-        let now = SystemTime::UNIX_EPOCH;
-        let after = |left: u64| {
-            let renewed = renewal(now, now + Duration::from_secs(left));
-            renewed.duration_since(now).expect("not before now").as_secs()
-        };
-        assert_eq!((after(3600), after(400), after(4), after(0)), (3300, 200, 2, 1));
     }
 }

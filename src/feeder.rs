@@ -133,6 +133,11 @@ impl Feeder {
             .with_context(|| format!("cannot renew secret `{}`", secret.id))
     }
 
+    /// Puts `logins` in the place of the old ones.
+    pub fn replace_logins(&self, logins: &SecretSlice<u8>) -> anyhow::Result<()> {
+        self.logins.0.replace(logins.expose_secret()).context("cannot renew the logins")
+    }
+
     /// Whether a line that the client printed says that it, or our credential helper below it, could not open one of
     /// our descriptors: it runs as another user, or in a sandbox with a `/proc` of its own.
     #[must_use]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::agent::inputs::{Command, Inputs};
+use crate::agent::registry_connection::RegistryConnection;
 use crate::agent::sources::SourceInputs;
 use crate::dockerfile::{BaseImage, SecretMount};
 use crate::error::hinted;
-use crate::registry::config::Login;
 use crate::registry::push::Destination;
-use crate::registry::reference::{Repository, Tag, server_address};
+use crate::registry::reference::{Repository, Tag};
 use crate::secret::IndexOrder;
 use crate::secret::Secret;
 use crate::secret::catalogue::Asked;
@@ -26,8 +26,8 @@ pub struct Plan {
     pub repository: Option<Repository>,
     /// Its tags.
     pub tags: Vec<Tag>,
-    /// The login of `containerRegistry`.
-    pub login: Option<Login>,
+    /// The connections of `containerRegistry`; the first is that of the registry that is pushed to.
+    pub registries: Vec<RegistryConnection>,
     /// `allowInsecureBuilder`.
     pub allow_insecure_builder: bool,
 }
@@ -37,15 +37,13 @@ impl Plan {
     #[must_use]
     pub fn destination(&self) -> Option<Destination<'_>> {
         let repository = self.repository.as_ref()?;
-        let server = server_address(repository.registry());
-        let login = self.login.as_ref().filter(|login| login.server == server);
-        Some(Destination { repository, tags: &self.tags, login })
+        Some(Destination { repository, tags: &self.tags })
     }
 
     /// Whether any secret goes to the builder: those of the build, or the login for a push.
     #[must_use]
     pub fn has_secrets(&self) -> bool {
-        let pushes = self.command != Command::Build && self.login.is_some();
+        let pushes = self.command != Command::Build && !self.registries.is_empty();
         pushes || self.build.as_ref().is_some_and(|build| !build.entries.is_empty() || !build.own.is_empty())
     }
 }
@@ -129,11 +127,6 @@ pub struct Planned {
 pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planned> {
     let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
-    let login = inputs.registry.map(|connection| Login {
-        server: server_address(&connection.registry),
-        username: connection.username,
-        secret: connection.password,
-    });
     let build = match material {
         None => None,
         Some(material) => {
@@ -183,7 +176,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
         build,
         repository: inputs.repository,
         tags: inputs.tags,
-        login,
+        registries: inputs.registries,
         allow_insecure_builder: inputs.allow_insecure_builder,
     };
     Ok(Planned { plan, notices, cautions, warnings })

@@ -1,42 +1,98 @@
-//! Service connections for packages: one of another organization's, or another company's, feeds and registries.
+//! Service connections as the agent passes them: `ENDPOINT_URL_<id>`, `ENDPOINT_AUTH_SCHEME_<id>`,
+//! `ENDPOINT_AUTH_PARAMETER_<id>_<KEY>`, `ENDPOINT_DATA_<id>_<KEY>` (agent, `Handler.cs`).
+//!
+//! Rule: one reader for all kinds. Keys are those of the flattened variables, in capitals, so how the service spells
+//! one does not matter.
 
 use anyhow::Context as _;
-use secrecy::SecretString;
 use url::Url;
 
 use super::env::Env;
-use crate::credential::{Credential, Scheme, USERNAME};
 use crate::error::hinted;
-use crate::feed::index::Protocol;
-use crate::feed::source::{Origin, Source};
 
-/// The inputs that name service connections, and what these speak.
-pub const INPUTS: [(&str, Protocol); 5] = [
-    ("pythonDownloadServiceConnections", Protocol::PyPi),
-    ("npmServiceConnections", Protocol::Npm),
-    ("nuGetServiceConnections", Protocol::NuGet),
-    ("mavenServiceConnections", Protocol::Maven),
-    ("cargoServiceConnections", Protocol::Cargo),
-];
+/// The scheme of a connection that names none, as in the task library.
+const DEFAULT_SCHEME: &str = "ServicePrincipal";
 
-/// Reads the connections that `ids` (GUIDs between commas) names in `input`.
-pub fn package_connections(
-    env: &Env,
-    input: &'static str,
-    protocol: Protocol,
-    ids: &str,
-) -> anyhow::Result<Vec<Origin>> {
-    let ids = ids.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty());
-    ids.map(|id| {
-        let connection = Connection { env, input, id: id.to_lowercase() };
-        Ok(Origin::Connection { protocol, source: connection.source(protocol)? })
-    })
-    .collect()
+/// A service connection that an input names.
+#[derive(Debug, Clone)]
+pub struct Connection<'a> {
+    env: &'a Env,
+    /// The input.
+    pub input: &'static str,
+    /// The connection's id, in lower case.
+    pub id: String,
 }
 
-/// A workload identity federation connection to Azure DevOps (`workloadidentityuser`).
+impl<'a> Connection<'a> {
+    /// The connection with this id; an error if the job does not have it.
+    pub fn find(env: &'a Env, input: &'static str, id: &str) -> anyhow::Result<Self> {
+        let connection = Self { env, input, id: id.to_lowercase() };
+        if ["URL", "AUTH", "AUTH_SCHEME"].iter().any(|what| connection.variable(what).is_some()) {
+            return Ok(connection);
+        }
+        Err(hinted(
+            format!("input `{input}`: service connection `{}` is not known to this job", connection.id),
+            "use the name of a service connection that this pipeline is authorized to use (Project settings > Service \
+             connections)",
+        ))
+    }
+
+    /// The connections with these ids, between commas or on lines.
+    pub fn find_list(env: &'a Env, input: &'static str, ids: &str) -> anyhow::Result<Vec<Self>> {
+        let ids = ids.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty());
+        ids.map(|id| Self::find(env, input, id)).collect()
+    }
+
+    /// Its scheme. One that the connection does not name may be a parameter (docker-common, `getToken`).
+    #[must_use]
+    pub fn scheme(&self) -> &'a str {
+        self.variable("AUTH_SCHEME").or_else(|| self.parameter("scheme")).unwrap_or(DEFAULT_SCHEME)
+    }
+
+    /// Whether this is its scheme, in any spelling.
+    #[must_use]
+    pub fn has_scheme(&self, scheme: &str) -> bool {
+        self.scheme().eq_ignore_ascii_case(scheme)
+    }
+
+    /// A parameter of its scheme.
+    #[must_use]
+    pub fn parameter(&self, key: &str) -> Option<&'a str> {
+        self.env.get(&format!("ENDPOINT_AUTH_PARAMETER_{}_{}", self.id, key.to_uppercase()))
+    }
+
+    /// A parameter of its scheme; an error that names it if it is missing.
+    pub fn expect(&self, key: &str) -> anyhow::Result<&'a str> {
+        self.parameter(key)
+            .with_context(|| format!("input `{}`: the service connection has no `{key}`", self.input))
+    }
+
+    /// What else its form holds.
+    #[must_use]
+    pub fn data(&self, key: &str) -> Option<&'a str> {
+        self.env.get(&format!("ENDPOINT_DATA_{}_{}", self.id, key.to_uppercase()))
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> anyhow::Result<Url> {
+        let text = self
+            .variable("URL")
+            .with_context(|| format!("input `{}`: the service connection has no URL", self.input))?;
+        Url::parse(text).with_context(|| {
+            format!("input `{}`: the service connection's URL is none: `{text}`", self.input)
+        })
+    }
+
+    fn variable(&self, what: &str) -> Option<&'a str> {
+        self.env.get(&format!("ENDPOINT_{what}_{}", self.id))
+    }
+}
+
+/// A connection with workload identity federation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederatedConnection {
+    /// The input that names it.
+    pub input: &'static str,
     /// Its id, for which the job asks an id token.
     pub id: String,
     /// The application that it stands for.
@@ -46,157 +102,66 @@ pub struct FederatedConnection {
 }
 
 impl FederatedConnection {
-    /// Reads the connection that `workloadIdentityServiceConnection` names.
+    /// Reads the connection to Azure DevOps (`workloadidentityuser`) that `workloadIdentityServiceConnection` names.
     pub fn from_env(env: &Env, id: &str) -> anyhow::Result<Self> {
         let input = "workloadIdentityServiceConnection";
-        let connection = Connection { env, input, id: id.to_lowercase() };
-        let scheme = connection.scheme()?;
-        if !scheme.eq_ignore_ascii_case("WorkloadIdentityFederation") {
+        let connection = Connection::find(env, input, id)?;
+        if !connection.has_scheme("WorkloadIdentityFederation") {
             return Err(hinted(
-                format!("input `{input}`: the service connection's scheme is `{scheme}`"),
+                format!("input `{input}`: the service connection's scheme is `{}`", connection.scheme()),
                 "use a service connection of type `Azure DevOps` with workload identity federation",
             ));
         }
+        Self::of(&connection)
+    }
+
+    /// Reads the parameters of the scheme.
+    pub fn of(connection: &Connection<'_>) -> anyhow::Result<Self> {
         Ok(Self {
-            client_id: connection.expect("SERVICEPRINCIPALID", "serviceprincipalid")?.to_owned(),
-            tenant: connection.expect("TENANTID", "tenantid")?.to_owned(),
-            id: connection.id,
+            input: connection.input,
+            id: connection.id.clone(),
+            client_id: connection.expect("serviceprincipalid")?.to_owned(),
+            tenant: connection.expect("tenantid")?.to_owned(),
         })
-    }
-}
-
-struct Connection<'a> {
-    env: &'a Env,
-    input: &'static str,
-    id: String,
-}
-
-impl<'a> Connection<'a> {
-    fn scheme(&self) -> anyhow::Result<&'a str> {
-        self.env.get(&format!("ENDPOINT_AUTH_SCHEME_{}", self.id)).or_else(|| self.parameter("SCHEME")).ok_or_else(
-            || {
-                hinted(
-                    format!("input `{}`: service connection `{}` is not known to this job", self.input, self.id),
-                    "use the name of a service connection that this pipeline is authorized to use (Project settings > \
-                     Service connections)",
-                )
-            },
-        )
-    }
-
-    fn parameter(&self, key: &str) -> Option<&'a str> {
-        self.env.get(&format!("ENDPOINT_AUTH_PARAMETER_{}_{key}", self.id))
-    }
-
-    fn data(&self, key: &str) -> Option<&'a str> {
-        self.env.get(&format!("ENDPOINT_DATA_{}_{key}", self.id))
-    }
-
-    fn expect(&self, key: &str, name: &str) -> anyhow::Result<&'a str> {
-        self.parameter(key)
-            .with_context(|| format!("input `{}`: the service connection has no `{name}`", self.input))
-    }
-
-    fn source(&self, protocol: Protocol) -> anyhow::Result<Source> {
-        let credential = self.credential(protocol)?;
-        let text = self
-            .env
-            .get(&format!("ENDPOINT_URL_{}", self.id))
-            .with_context(|| format!("input `{}`: the service connection has no URL", self.input))?;
-        let mut url = Url::parse(text).with_context(|| {
-            format!("input `{}`: the service connection's URL is none: `{text}`", self.input)
-        })?;
-        let slash = matches!(protocol, Protocol::PyPi | Protocol::Npm | Protocol::Cargo);
-        if slash && !url.path().ends_with('/') {
-            url.set_path(&format!("{}/", url.path()));
-        }
-        let name = self.data("REPOSITORYID").or_else(|| self.data("ENDPOINTNAME"));
-        let host = url.host_str().unwrap_or_default();
-        let name = name.map_or_else(|| host.replace('.', "-"), str::to_owned);
-        Ok(Source { name, url, aliases: Vec::new(), credential })
-    }
-
-    fn credential(&self, protocol: Protocol) -> anyhow::Result<Credential> {
-        let scheme = self.scheme()?;
-        if scheme.eq_ignore_ascii_case("UsernamePassword") {
-            let password = SecretString::from(self.expect("PASSWORD", "password")?);
-            return Ok(Credential::basic(self.expect("USERNAME", "username")?, password));
-        }
-        // A token is a password for clients of Basic; npm sends it as Bearer. Cargo would send it bare, which only the
-        // public registry takes.
-        if scheme.eq_ignore_ascii_case("Token") && protocol != Protocol::Cargo {
-            let token = SecretString::from(self.expect("APITOKEN", "apitoken")?);
-            let kind = if protocol == Protocol::Npm { Scheme::Bearer } else { Scheme::Basic };
-            return Ok(Credential { scheme: kind, ..Credential::basic(USERNAME, token) });
-        }
-        Err(hinted(
-            format!(
-                "input `{}`: the service connection's scheme `{scheme}` opens nothing that a build reads",
-                self.input
-            ),
-            "use a service connection with a user name and a password (an API key of NuGet can only publish)",
-        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
-
     use super::*;
-    use crate::error;
 
     const ID: &str = "3fae2b5c-0000-4000-8000-00000000000a";
 
-    fn env(scheme: &str, parameters: &[(&str, &str)]) -> Env {
-        let mut pairs = vec![
-            (format!("ENDPOINT_AUTH_SCHEME_{ID}"), scheme.to_owned()),
-            (format!("ENDPOINT_URL_{ID}"), "https://packages.example/simple".to_owned()),
-        ];
-        pairs.extend(
-            parameters
-                .iter()
-                .map(|(key, value)| (format!("ENDPOINT_AUTH_PARAMETER_{ID}_{key}"), (*value).to_owned())),
+    fn scheme(pairs: &[(&str, &str)]) -> String {
+        let pairs =
+            pairs.iter().map(|(name, value)| (format!("ENDPOINT_{}", name.replace("ID", ID)), *value));
+        let env = pairs.collect();
+        Connection::find(&env, "x", &ID.to_uppercase()).expect("it is known").scheme().to_owned()
+    }
+
+    #[test]
+    fn a_scheme_is_found_where_docker_tasks_look_for_it() {
+        let parameter = ("AUTH_PARAMETER_ID_SCHEME", "ManagedServiceIdentity");
+        assert_eq!(scheme(&[("AUTH_SCHEME_ID", "UsernamePassword"), parameter]), "UsernamePassword");
+        assert_eq!(scheme(&[("URL_ID", "https://x"), parameter]), "ManagedServiceIdentity");
+        assert_eq!(scheme(&[("URL_ID", "https://x")]), "ServicePrincipal");
+    }
+
+    #[test]
+    fn what_a_connection_lacks_is_named() {
+        let env = Env::from_iter([(format!("ENDPOINT_URL_{ID}"), "no url")]);
+        let connection = Connection::find(&env, "x", ID).expect("it is known");
+        assert_eq!(
+            connection.expect("password").expect_err("none").to_string(),
+            "input `x`: the service connection has no `password`"
         );
-        pairs.into_iter().collect()
-    }
-
-    #[test]
-    fn a_user_name_and_a_password_open_every_protocol() {
-        let env = env("UsernamePassword", &[("USERNAME", "me"), ("PASSWORD", "p@ss")]);
-        for (input, protocol) in INPUTS {
-            let origins = package_connections(&env, input, protocol, &format!(" {} ,", ID.to_uppercase()))
-                .expect(input);
-            let source = origins[0].source(protocol).expect("it speaks its own protocol");
-            assert_eq!(
-                (source.name.as_str(), source.credential.username.as_str()),
-                ("packages-example", "me")
-            );
-            assert_eq!(source.credential.secret.expose_secret(), "p@ss");
-        }
-    }
-
-    #[test]
-    fn a_token_is_bearer_for_npm_and_a_password_elsewhere() {
-        let env = env("Token", &[("APITOKEN", "t")]);
-        for (protocol, scheme) in [(Protocol::Npm, Scheme::Bearer), (Protocol::PyPi, Scheme::Basic)] {
-            let origins = package_connections(&env, "x", protocol, ID).expect("a token serves");
-            assert_eq!(origins[0].credential().scheme, scheme);
-        }
-    }
-
-    #[test]
-    fn what_cannot_serve_is_named() {
-        let table = [
-            ("None", Protocol::NuGet, "`None`"),
-            ("PrivateKey", Protocol::Maven, "`PrivateKey`"),
-            ("Token", Protocol::Cargo, "`Token`"),
-            ("UsernamePassword", Protocol::PyPi, "no `password`"),
-        ];
-        for (scheme, protocol, expected) in table {
-            let error = package_connections(&env(scheme, &[]), "x", protocol, ID).expect_err(scheme);
-            let text = error::render(&error);
-            assert!(text.contains(expected), "{text}");
-        }
+        assert_eq!(
+            connection.url().expect_err("none").to_string(),
+            "input `x`: the service connection's URL is none: `no url`"
+        );
+        assert_eq!(
+            Connection::find(&env, "x", "other").expect_err("not given").to_string(),
+            "input `x`: service connection `other` is not known to this job"
+        );
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::arguments::Arguments;
-use super::endpoint::RegistryConnection;
 use super::env::{Env, wholly_unexpanded};
+use super::registry_connection::RegistryConnection;
 use super::sources::SourceInputs;
 use crate::error::hinted;
 use crate::registry::reference::{Repository, Tag};
@@ -42,8 +42,8 @@ pub struct Inputs {
     pub command: Command,
     /// Feeds, service connections and what opens them.
     pub sources: SourceInputs,
-    /// `containerRegistry`.
-    pub registry: Option<RegistryConnection>,
+    /// `containerRegistry`; the first is pushed to.
+    pub registries: Vec<RegistryConnection>,
     /// `repository`, with the registry's host before it.
     pub repository: Option<Repository>,
     /// `tags`.
@@ -91,15 +91,12 @@ impl Inputs {
         let command = command(env.strict_input("command")?)?;
         let only_extra = reader.boolean("onlyAddExtraIndex")?;
         let sources = SourceInputs::parse(env, only_extra)?;
-        let registry = env
-            .strict_input("containerRegistry")?
-            .map(|id| RegistryConnection::from_env(env, id))
-            .transpose()?;
-        let repository = env
-            .strict_input("repository")?
-            .map(|text| Repository::parse(text, registry.as_ref().map(|registry| registry.registry.as_str())))
-            .transpose()?;
-        check_destination(command, registry.as_ref(), repository.as_ref())?;
+        let registries =
+            RegistryConnection::list(env, env.strict_input("containerRegistry")?.unwrap_or_default())?;
+        let registry = registries.first().map(|connection| connection.registry.as_str());
+        let repository =
+            env.strict_input("repository")?.map(|text| Repository::parse(text, registry)).transpose()?;
+        check_destination(command, registry.is_some(), repository.as_ref())?;
         let arguments = Arguments::parse(reader.lenient("arguments").unwrap_or_default())?;
         let mut build_args: Vec<String> = reader.lines("buildArgs");
         build_args.extend(arguments.build_args);
@@ -119,7 +116,7 @@ impl Inputs {
         Ok(Self {
             command,
             sources,
-            registry,
+            registries,
             repository,
             tags: tags(env.strict_input("tags")?.or_else(|| env.variable("Build.BuildId")))?,
             dockerfile: env.strict_input("Dockerfile")?.unwrap_or("**/Dockerfile").to_owned(),
@@ -215,7 +212,7 @@ fn command(text: Option<&str>) -> anyhow::Result<Command> {
 /// A push needs a registry that somebody named: a bare `repository` would go to Docker Hub by accident.
 fn check_destination(
     command: Command,
-    registry: Option<&RegistryConnection>,
+    has_connection: bool,
     repository: Option<&Repository>,
 ) -> anyhow::Result<()> {
     if command == Command::Build {
@@ -227,7 +224,7 @@ fn check_destination(
             "set `repository`, e.g. `repository: my-service`, or build without a push by `command: build`",
         ));
     };
-    if registry.is_none() && !repository.has_registry_host() {
+    if !has_connection && !repository.has_registry_host() {
         return Err(hinted(
             format!("no registry to push `{repository}` to: `containerRegistry` is not set"),
             "set `containerRegistry` to a Docker registry service connection, or name the registry in `repository` \

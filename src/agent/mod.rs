@@ -8,6 +8,8 @@ pub mod inputs;
 pub mod logging;
 pub mod mask;
 pub mod network;
+pub mod package_connection;
 pub mod pipeline_labels;
+pub mod registry_connection;
 pub mod secrets;
 pub mod sources;

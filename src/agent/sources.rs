@@ -1,7 +1,8 @@
 //! The inputs that name feeds and what opens them.
 
-use super::connection::{FederatedConnection, INPUTS, package_connections};
+use super::connection::FederatedConnection;
 use super::env::Env;
+use super::package_connection::{INPUTS, package_connections};
 use crate::error::hinted;
 use crate::feed::location::FeedLocation;
 use crate::feed::name::FeedName;

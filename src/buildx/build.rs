@@ -23,6 +23,7 @@ use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
 use crate::process::{Ended, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
+use crate::registry::logins::Logins;
 use crate::secret::Secret;
 
 /// How long to wait after a renewal that failed.
@@ -61,17 +62,29 @@ pub struct Supply<'a> {
     pub first: &'a Acquired,
     /// Who acquires them again.
     pub source: Option<&'a Acquirer<'a>>,
+    /// The logins of registries, who fetches them again as well.
+    pub logins: &'a Logins<'a>,
 }
 
 impl Supply<'_> {
-    /// Replaces secrets in the feeder before they end, as long as it is polled.
+    /// Replaces secrets and logins in the feeder before they end, as long as it is polled.
     async fn keep_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
+        let both = async {
+            tokio::try_join!(
+                self.keep_secrets_fresh(feeder, console),
+                self.keep_logins_fresh(feeder, console)
+            )
+        };
+        match both.await? {}
+    }
+
+    async fn keep_secrets_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
         let mut renewal = self.first.renewal;
         loop {
             let (Some(at), Some(source)) = (renewal, self.source) else {
                 return std::future::pending().await;
             };
-            tokio::time::sleep(at.duration_since(SystemTime::now()).unwrap_or_default()).await;
+            until(at).await;
             match Box::pin(source.acquire()).await {
                 Ok(fresh) => {
                     fresh.secrets.iter().try_for_each(|secret| feeder.replace(secret))?;
@@ -86,6 +99,28 @@ impl Supply<'_> {
             }
         }
     }
+
+    async fn keep_logins_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
+        let mut renewal = self.logins.renewal();
+        loop {
+            let Some(at) = renewal else { return std::future::pending().await };
+            until(at).await;
+            let refreshed = self.logins.refresh().await;
+            feeder.replace_logins(&self.logins.encode()?)?;
+            renewal = match refreshed {
+                Ok(()) => self.logins.renewal(),
+                Err(error) => {
+                    let error = error.context("a registry's login is about to end and cannot be renewed yet");
+                    console.warning(&error::render(&error));
+                    Some(SystemTime::now() + RENEWAL_PAUSE)
+                }
+            };
+        }
+    }
+}
+
+async fn until(time: SystemTime) {
+    tokio::time::sleep(time.duration_since(SystemTime::now()).unwrap_or_default()).await;
 }
 
 /// How a call of the client ended, and what it said.
@@ -106,14 +141,14 @@ impl Workshop<'_> {
         cancel: &Cancel,
     ) -> anyhow::Result<Built> {
         let secrets: Vec<&Secret> = supply.first.secrets.iter().chain(&plan.own).collect();
-        let mut feeder = Feeder::new(&secrets, &self.session.logins, Way::PREFERRED, self.folder)?;
+        let mut feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::PREFERRED, self.folder)?;
         let mut outcome = self.call(plan, supply, &feeder, console, cancel).await?;
         if outcome.unreachable {
             console.warning(
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
-            feeder = Feeder::new(&secrets, &self.session.logins, Way::Files, self.folder)?;
+            feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::Files, self.folder)?;
             outcome = self.call(plan, supply, &feeder, console, cancel).await?;
         }
         drop(feeder);

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use secrecy::SecretSlice;
 
 use super::builder::Builder;
 use super::client::Client;
@@ -14,8 +13,9 @@ use crate::console::Console;
 use crate::error::hinted;
 use crate::private::PrivateFolder;
 use crate::process::child_environment;
-use crate::registry::config::{DockerConfig, HELPER, Login};
-use crate::registry::helper;
+use crate::registry::config::{DockerConfig, HELPER};
+use crate::registry::login::Login;
+use crate::registry::logins::Logins;
 
 /// Variables that would change what the client does behind the plan's back.
 const DROPPED: [&str; 6] = [
@@ -47,8 +47,6 @@ pub struct Docker {
 pub struct Session {
     /// The environment, which lacks only where the logins are.
     pub env: BTreeMap<String, String>,
-    /// The logins that our credential helper answers with.
-    pub logins: SecretSlice<u8>,
 }
 
 impl Docker {
@@ -69,12 +67,6 @@ impl Docker {
         Ok(Self { client, builder, target, config })
     }
 
-    /// The login of the docker config for a registry, named as docker asks for it.
-    #[must_use]
-    pub fn login(&self, env: &Env, server: &str) -> Option<Login> {
-        self.config.logins(env).into_iter().find(|login| login.server == server)
-    }
-
     /// What the user should look at in the docker config.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -88,27 +80,23 @@ impl Docker {
         proxy.into_iter().collect()
     }
 
+    /// The logins that are written out in the docker config.
+    #[must_use]
+    pub fn logins(&self, env: &Env) -> Vec<Login> {
+        self.config.logins(env)
+    }
+
     /// Lays the client's environment: a docker config of the run's own, in which our binary is the credential helper
     /// of every registry whose login we know. Plugins, contexts and builders stay where they are.
     pub fn open_session(
         &self,
         env: &Env,
-        login: Option<&Login>,
+        logins: &Logins<'_>,
         dropped: &[String],
         folder: &PrivateFolder,
         console: &Console,
     ) -> anyhow::Result<Session> {
-        let mut logins: Vec<Login> = login.cloned().into_iter().collect();
-        let found = self.config.logins(env).into_iter();
-        logins.extend(found.filter(|found| login.is_none_or(|login| login.server != found.server)));
-        for login in &logins {
-            console.mask(
-                &format!("the password of registry `{}`", login.server),
-                &login.secret,
-                &[&login.username],
-            );
-        }
-        let config = self.config.derive(logins.iter().map(|login| login.server.as_str()));
+        let config = self.config.derive(logins.servers());
         folder.write("config.json", config.to_string().as_bytes())?;
         for shared in ["cli-plugins", "contexts"] {
             let original = self.config.folder.join(shared);
@@ -138,7 +126,7 @@ impl Docker {
         let dropped: Vec<&str> =
             DROPPED.into_iter().chain(host).chain(dropped.iter().map(String::as_str)).collect();
         let env = child_environment(env, &console.redactor(), &dropped, extra);
-        Ok(Session { env, logins: helper::encode(&logins)? })
+        Ok(Session { env })
     }
 }
 

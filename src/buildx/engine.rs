@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::target::{Address, Target};
 use crate::error::{hint_context, hinted};
-use crate::registry::config::Login;
+use crate::registry::login::Login;
 
 /// An engine that answers.
 #[derive(Debug)]
@@ -148,10 +148,7 @@ impl Engine {
 
     /// Asks the registry, by way of the engine, whether it accepts a login.
     pub async fn check_login(&self, login: &Login) -> anyhow::Result<()> {
-        let body = json!({
-            "username": login.username, "password": login.secret.expose_secret(), "serveraddress": login.server,
-        });
-        accepted(self.send(self.request(Method::POST, "/auth").json(&body)).await?).await?;
+        accepted(self.send(self.request(Method::POST, "/auth").json(&login.auth_config())).await?).await?;
         Ok(())
     }
 
@@ -207,13 +204,7 @@ async fn accepted(response: Response) -> anyhow::Result<Response> {
 
 /// The login as the engine's API takes it (base64url of JSON; `{}` for none).
 fn registry_auth(login: Option<&Login>) -> SecretString {
-    let auth = login.map_or_else(
-        || json!({}),
-        |login| {
-            let secret = if login.username == "<token>" { "identitytoken" } else { "password" };
-            json!({"username": login.username, secret: login.secret.expose_secret(), "serveraddress": login.server})
-        },
-    );
+    let auth = login.map_or_else(|| json!({}), Login::auth_config);
     URL_SAFE.encode(auth.to_string()).into()
 }
 

@@ -4,15 +4,13 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::Credential;
+use super::{Credential, expiry};
 use crate::feed::answer;
 use crate::http::{self, Client};
 
@@ -120,18 +118,11 @@ pub fn end_of_job(token: &SecretString, now: SystemTime) -> SystemTime {
     end.clamp(now, now + LONGEST_LIFE)
 }
 
-fn expiry(token: &SecretString) -> Option<SystemTime> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: u64,
-    }
-    let claims = token.expose_secret().split('.').nth(1)?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp))
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     #[test]

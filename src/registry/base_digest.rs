@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::client::{Access, Registry};
-use super::config::Login;
-use super::reference::{Repository, Tag};
+use super::logins::Logins;
+use super::reference::{Repository, Tag, server_address};
 use crate::agent::network::Network;
 use crate::buildx::engine::Engine;
 use crate::dockerfile::BaseImage;
@@ -25,8 +25,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Lookup<'a> {
     /// The engine whose images it takes first; `None` if it asks the registry always.
     pub engine: Option<&'a Engine>,
-    /// The login of the image's registry, if one is known.
-    pub login: Option<Login>,
+    /// The logins of the run.
+    pub logins: &'a Logins<'a>,
     /// The network.
     pub network: &'a Network,
 }
@@ -49,7 +49,8 @@ impl Lookup<'_> {
     async fn ask(&self, name: &str) -> anyhow::Result<String> {
         let (repository, tag) = parts(name);
         let (repository, tag) = (Repository::parse(repository, None)?, Tag::parse(tag)?);
-        Registry::connect(&repository, self.login.as_ref(), Access::Pull, self.network)
+        let login = self.logins.get(&server_address(repository.registry())).await?;
+        Registry::connect(&repository, login.as_ref(), Access::Pull, self.network)
             .await?
             .digest(&repository, &tag)
             .await

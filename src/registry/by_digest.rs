@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 
 use super::client::{Access, Registry};
+use super::logins::Logins;
 use super::manifest::{Content, Descriptor, Manifest};
 use super::oci_layout::Examined;
 use super::push::Destination;
@@ -26,12 +27,15 @@ impl Destination<'_> {
         digest: &str,
         checked: &Examined,
         search: Search<'_>,
+        logins: &Logins<'_>,
         network: &Network,
         console: &Console,
     ) -> anyhow::Result<Manifest> {
-        let registry = Registry::connect(self.repository, self.login, Access::Push, network)
+        let login = self.login(logins).await?;
+        let refused = |error| self.explain(error, "push", login.as_ref());
+        let registry = Registry::connect(self.repository, login.as_ref(), Access::Push, network)
             .await
-            .map_err(|error| self.explain(error, "push"))?;
+            .map_err(refused)?;
         let comparison = Comparison { destination: self, registry: &registry, checked, search, console };
         let root = comparison
             .run(digest)
@@ -47,7 +51,7 @@ impl Destination<'_> {
             registry
                 .put(self.repository, tag, &root)
                 .await
-                .map_err(|error| self.explain(error, "push"))
+                .map_err(refused)
                 .with_context(|| format!("cannot push `{reference}` ({pushed})"))?;
             let found = registry.manifest(self.repository, tag.as_str()).await.and_then(|found| {
                 if found.digest == root.digest { Ok(()) } else { Err(moved(&found.digest, digest)) }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::config::Login;
+use super::login::{IDENTITY_TOKEN, Login};
 use super::manifest::{self, Manifest};
 use super::reference::{Repository, Tag};
 use crate::agent::network::Network;
@@ -176,12 +176,12 @@ async fn authorize(
         Access::Push => "pull,push",
     };
     url.query_pairs_mut().append_pair("scope", &format!("repository:{}:{actions}", repository.path()));
-    let request = || {
-        let request = client.get(url.clone());
-        match login {
-            Some(login) => request.basic_auth(&login.username, Some(login.secret.expose_secret())),
-            None => request,
+    let request = || match login {
+        Some(login) if login.username == IDENTITY_TOKEN => by_refresh_token(client, &url, login),
+        Some(login) => {
+            client.get(url.clone()).basic_auth(&login.username, Some(login.secret.expose_secret()))
         }
+        None => client.get(url.clone()),
     };
     let answer = client.send(request).await.context("cannot get a token for the registry")?;
     if answer.status != StatusCode::OK {
@@ -192,9 +192,9 @@ async fn authorize(
                 answer.status.as_u16(),
                 said(&answer)
             ),
-            format!(
-                "check the user name and password of the service connection, and that it may {} the repository",
-                if access == Access::Pull { "pull from" } else { "pull from and push to" }
+            login.map_or_else(
+                || "set `containerRegistry` to a service connection for this registry".to_owned(),
+                |login| login.mend(&repository.to_string()),
             ),
         ));
     }
@@ -202,8 +202,19 @@ async fn authorize(
     token.token.or(token.access_token).map(Authorization::Bearer).context("the registry's token is empty")
 }
 
+/// An identity token is exchanged by POST (distribution spec, "Token Authentication", `OAuth2`).
+fn by_refresh_token(client: &Client, url: &Url, login: &Login) -> RequestBuilder {
+    let mut form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let fixed = [("grant_type", "refresh_token"), ("client_id", "feedbuild")];
+    form.extend(fixed.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    form.push(("refresh_token".to_owned(), login.secret.expose_secret().to_owned()));
+    let mut url = url.clone();
+    url.set_query(None);
+    client.post(url).form(&form)
+}
+
 /// The CAs that docker trusts for this registry (`/etc/docker/certs.d`).
-fn authorities(host: &str) -> Vec<Vec<u8>> {
+pub(super) fn authorities(host: &str) -> Vec<Vec<u8>> {
     let folder = Path::new("/etc/docker/certs.d").join(host);
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     files
@@ -255,7 +266,7 @@ fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The first message of an error body of a registry.
-fn said(answer: &Answer) -> String {
+pub(super) fn said(answer: &Answer) -> String {
     let body: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
     let message = body.as_ref().and_then(|body| body["errors"][0]["message"].as_str());
     message.map(|text| format!(": {}", text.chars().take(300).collect::<String>())).unwrap_or_default()

@@ -10,22 +10,12 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
+use super::login::{Holder, IDENTITY_TOKEN, Login};
 use crate::agent::env::Env;
 use crate::error::hint_context;
 
 /// The suffix of our credential helper: docker starts `docker-credential-feedbuild`.
 pub const HELPER: &str = "feedbuild";
-
-/// A login to one registry.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// The registry as docker asks for it: `host[:port]`, for Docker Hub `https://index.docker.io/v1/`.
-    pub server: String,
-    /// The user name; `<token>` if the secret is an identity token.
-    pub username: String,
-    /// The password or identity token.
-    pub secret: SecretString,
-}
 
 /// The docker config that a docker client would use in this environment.
 #[derive(Debug, Default)]
@@ -120,7 +110,14 @@ fn login(server: &str, auth: &Value) -> Option<Login> {
     let text = |key: &str| auth.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let server = crate::registry::reference::server_address(server);
     if let Some(token) = text("identitytoken") {
-        return Some(Login { server, username: "<token>".to_owned(), secret: token.into() });
+        let username = IDENTITY_TOKEN.to_owned();
+        return Some(Login {
+            server,
+            username,
+            secret: token.into(),
+            holder: Holder::DockerConfig,
+            expires: None,
+        });
     }
     let pair = match text("auth") {
         Some(encoded) => SecretString::from(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?),
@@ -128,7 +125,8 @@ fn login(server: &str, auth: &Value) -> Option<Login> {
     };
     let (username, secret) = pair.expose_secret().split_once(':')?;
     // docker writes NULs behind the password.
-    Some(Login { server, username: username.to_owned(), secret: secret.trim_end_matches('\0').into() })
+    let (username, secret) = (username.to_owned(), secret.trim_end_matches('\0').into());
+    Some(Login { server, username, secret, holder: Holder::DockerConfig, expires: None })
 }
 
 #[cfg(test)]

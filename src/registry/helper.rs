@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 
-use super::config::Login;
+use super::login::Login;
 
 /// The variable that names where the logins are; the path is no secret.
 pub const LOGINS_VARIABLE: &str = "FEEDBUILD_LOGINS";
@@ -74,6 +74,8 @@ mod tests {
             server: "127.0.0.1:5000".to_owned(),
             username: "ci".to_owned(),
             secret: "q\"uo'te\\".into(),
+            holder: crate::registry::login::Holder::User,
+            expires: None,
         };
         let logins = encode(&[login]).expect("text");
         let fed = Fed::new("logins", &logins, Way::PREFERRED, &folder).expect("fed");

@@ -3,9 +3,10 @@
 use anyhow::Context as _;
 
 use super::client::{Access, Registry};
-use super::config::Login;
+use super::login::Login;
+use super::logins::Logins;
 use super::manifest::Manifest;
-use super::reference::{Repository, Tag};
+use super::reference::{Repository, Tag, server_address};
 use crate::agent::network::Network;
 use crate::buildx::engine::{Engine, StoredImage};
 use crate::console::Console;
@@ -18,8 +19,6 @@ pub struct Destination<'a> {
     pub repository: &'a Repository,
     /// The tags; each is pushed.
     pub tags: &'a [Tag],
-    /// The login, if one is known.
-    pub login: Option<&'a Login>,
 }
 
 impl Destination<'_> {
@@ -38,9 +37,14 @@ impl Destination<'_> {
     }
 
     /// Finds out before the build whether the registry accepts the login; after a long build would be late.
-    pub async fn check_login(&self, engine: &Engine) -> anyhow::Result<()> {
-        let Some(login) = self.login else { return Ok(()) };
-        engine.check_login(login).await.map_err(|error| self.explain(error, "login"))
+    pub async fn check_login(&self, engine: &Engine, logins: &Logins<'_>) -> anyhow::Result<()> {
+        let Some(login) = self.login(logins).await? else { return Ok(()) };
+        engine.check_login(&login).await.map_err(|error| self.explain(error, "login", Some(&login)))
+    }
+
+    /// The login to its registry, if there is one; one that is about to end is fetched again.
+    pub(super) async fn login(&self, logins: &Logins<'_>) -> anyhow::Result<Option<Login>> {
+        logins.get(&server_address(self.repository.registry())).await
     }
 
     /// Pushes every tag and reads it back. All have the same manifest, which is returned.
@@ -48,6 +52,7 @@ impl Destination<'_> {
         &self,
         engine: &Engine,
         image: &StoredImage,
+        logins: &Logins<'_>,
         network: &Network,
         console: &Console,
     ) -> anyhow::Result<Manifest> {
@@ -59,13 +64,18 @@ impl Destination<'_> {
         let (mut registry, mut manifest) = (None, None);
         for (number, (tag, reference)) in self.tags.iter().zip(&references).enumerate() {
             console.section(&format!("Pushing {reference}"));
-            engine
-                .push(&self.repository.to_string(), tag.as_str(), self.login, |line| console.line(line))
+            // The last push may have taken long.
+            let login = self
+                .login(logins)
                 .await
-                .map_err(|error| self.explain(error, "push"))
+                .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
+            engine
+                .push(&self.repository.to_string(), tag.as_str(), login.as_ref(), |line| console.line(line))
+                .await
+                .map_err(|error| self.explain(error, "push", login.as_ref()))
                 .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
             let found = self
-                .read_back(tag, image, &mut registry, network)
+                .read_back(tag, image, &mut registry, login.as_ref(), network)
                 .await
                 .with_context(|| format!("cannot verify `{reference}` ({})", pushed(number + 1)))?;
             console.line(&format!("{reference} is {}", found.digest));
@@ -80,20 +90,19 @@ impl Destination<'_> {
         tag: &Tag,
         image: &StoredImage,
         registry: &mut Option<Registry>,
+        login: Option<&Login>,
         network: &Network,
     ) -> anyhow::Result<Manifest> {
         let registry = match registry {
             Some(registry) => registry,
-            None => {
-                registry.insert(Registry::connect(self.repository, self.login, Access::Pull, network).await?)
-            }
+            None => registry.insert(Registry::connect(self.repository, login, Access::Pull, network).await?),
         };
         let manifest = registry.manifest(self.repository, tag.as_str()).await?;
         compare(image, &manifest)?;
         Ok(manifest)
     }
 
-    pub(super) fn explain(&self, error: anyhow::Error, what: &str) -> anyhow::Error {
+    pub(super) fn explain(&self, error: anyhow::Error, what: &str, login: Option<&Login>) -> anyhow::Error {
         let text = format!("{error:#}").to_lowercase();
         let server = self.repository.registry();
         let refused =
@@ -101,14 +110,10 @@ impl Destination<'_> {
         if !refused.iter().any(|word| text.contains(word)) {
             return error.context(format!("the {what} to registry `{server}` failed"));
         }
-        let hint = match self.login {
-            Some(login) => format!(
-                "check that user `{}` of the service connection in `containerRegistry` has the right password and may \
-                 push to `{}`",
-                login.username, self.repository
-            ),
-            None => "set `containerRegistry` to a service connection for this registry".to_owned(),
-        };
+        let hint = login.map_or_else(
+            || "set `containerRegistry` to a service connection for this registry".to_owned(),
+            |login| login.mend(&self.repository.to_string()),
+        );
         error.context(hint_context(format!("registry `{server}` refused the {what}"), hint))
     }
 }

@@ -6,24 +6,25 @@ use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::error;
 use crate::plan::Plan;
-use crate::registry::base_digest::{Lookup, parts};
-use crate::registry::config::Login;
-use crate::registry::reference::{Repository, server_address};
+use crate::registry::base_digest::Lookup;
+use crate::registry::logins::Logins;
 
 impl Step<'_> {
     /// The labels of `addBaseImageData`, as `Docker@2` names them. Whatever fails costs a label and nothing else.
-    pub(super) async fn base_labels(&self, plan: &Plan, docker: &Docker, engine: &Engine) -> Vec<String> {
+    pub(super) async fn base_labels(
+        &self,
+        plan: &Plan,
+        docker: &Docker,
+        engine: &Engine,
+        logins: &Logins<'_>,
+    ) -> Vec<String> {
         let Some((build, base)) = plan.build.as_ref().and_then(|build| Some((build, build.base.as_ref()?)))
         else {
             return Vec::new();
         };
         // buildx lets the docker driver, and no other, take an image from the engine's store first.
         let local = docker.builder.driver == Driver::Docker && !build.pulls();
-        let lookup = Lookup {
-            engine: local.then_some(engine),
-            login: self.login_for(&base.name, plan, docker),
-            network: &self.network,
-        };
+        let lookup = Lookup { engine: local.then_some(engine), logins, network: &self.network };
         let digest = lookup.digest(base).await.unwrap_or_else(|error| {
             let error =
                 error.context(format!("the image has no label `image.base.digest` of `{}`", base.name));
@@ -32,14 +33,5 @@ impl Step<'_> {
         });
         let digest = digest.map(|digest| format!("image.base.digest={digest}"));
         std::iter::once(format!("image.base.ref.name={}", base.name)).chain(digest).collect()
-    }
-
-    /// The login of an image's registry: that of `containerRegistry`, or one of the docker config.
-    fn login_for(&self, image: &str, plan: &Plan, docker: &Docker) -> Option<Login> {
-        let repository = Repository::parse(parts(image).0, None).ok()?;
-        let server = server_address(repository.registry());
-        let login = plan.login.clone().filter(|login| login.server == server);
-        // An identity token opens a registry by another protocol than a password.
-        login.or_else(|| docker.login(self.env, &server)).filter(|login| login.username != "<token>")
     }
 }

@@ -27,13 +27,8 @@ impl Step<'_> {
         let started = Instant::now();
         let Some(wanted) = &plan.build else { return self.cancel.unless(find(plan, engine)).await };
         self.console.section(&format!("Building {}", wanted.dockerfile.display()));
-        let session = docker.open_session(
-            self.env,
-            plan.login.as_ref(),
-            &wanted.variables,
-            &self.folder,
-            self.console,
-        )?;
+        let session =
+            docker.open_session(self.env, supply.logins, &wanted.variables, &self.folder, self.console)?;
         let workshop = Workshop {
             engine,
             client: &docker.client,

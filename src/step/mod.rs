@@ -62,10 +62,11 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let docker = Docker::find(env, inputs.builder.as_deref())?;
     let plan = step.plan(inputs, &docker, report)?;
     let acquirer = step.acquirer(&plan)?;
-    let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), report).await?;
-    let supply = Supply { first: &secrets, source: acquirer.as_ref() };
+    let logins = step.logins(&plan, &docker);
+    let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;
+    let supply = Supply { first: &secrets, source: acquirer.as_ref(), logins: &logins };
     let built = step.build(&plan, &docker, &engine, supply, &labels, report).await?;
-    step.publish(&plan, &engine, &built, report).await?;
+    step.publish(&plan, &engine, &built, &logins, report).await?;
     step.tell(report);
     Ok(())
 }

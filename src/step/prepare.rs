@@ -41,12 +41,7 @@ impl<'a> Step<'a> {
 
     pub(super) fn inputs(&self) -> anyhow::Result<Inputs> {
         let root = std::env::current_dir().context("the working directory is gone")?;
-        let inputs = Inputs::parse(self.env, root)?;
-        if let Some(registry) = &inputs.registry {
-            let name = format!("the password of registry `{}`", registry.registry);
-            self.console.mask(&name, &registry.password, &[&registry.username]);
-        }
-        Ok(inputs)
+        Inputs::parse(self.env, root)
     }
 
     /// Reads what the plan depends on, makes it, and tells what there is to tell about it.

@@ -7,6 +7,7 @@ use crate::agent::inputs::Command;
 use crate::buildx::build::Built;
 use crate::buildx::engine::Engine;
 use crate::plan::Plan;
+use crate::registry::logins::Logins;
 use crate::report::summary::Report;
 
 impl Step<'_> {
@@ -16,6 +17,7 @@ impl Step<'_> {
         plan: &Plan,
         engine: &Engine,
         built: &Built,
+        logins: &Logins<'_>,
         report: &mut Report,
     ) -> anyhow::Result<()> {
         report.digest.clone_from(&built.image.manifest);
@@ -27,7 +29,7 @@ impl Step<'_> {
         if plan.command == Command::Build {
             return Ok(());
         }
-        let push = destination.push(engine, &built.image, &self.network, self.console);
+        let push = destination.push(engine, &built.image, logins, &self.network, self.console);
         let manifest = self.cancel.unless(push).await?;
         report.image_id = manifest.config().map(str::to_owned);
         (report.digest, report.pushed) = (Some(manifest.digest), true);

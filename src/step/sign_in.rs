@@ -10,6 +10,7 @@ use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::http::Client;
 use crate::plan::Plan;
+use crate::registry::logins::{Fetcher, Logins};
 use crate::report::summary::Report;
 
 /// How long one request may take, unless the agent's own knob for its requests (`VSTS_HTTP_TIMEOUT`) says otherwise.
@@ -23,18 +24,22 @@ impl Step<'_> {
         plan: &Plan,
         docker: &Docker,
         source: Option<&Acquirer<'_>>,
+        logins: &Logins<'_>,
         report: &mut Report,
     ) -> anyhow::Result<(Acquired, Engine, Vec<String>)> {
         let started = Instant::now();
         let engine = async {
             let engine = Engine::connect(&docker.target).await?;
+            if plan.build.is_some() {
+                logins.refresh().await?;
+            }
             let login = async {
                 match plan.destination().filter(|_| plan.command != Command::Build) {
-                    Some(destination) => destination.check_login(&engine).await,
+                    Some(destination) => destination.check_login(&engine, logins).await,
                     None => Ok(()),
                 }
             };
-            let labels = async { Ok(self.base_labels(plan, docker, &engine).await) };
+            let labels = async { Ok(self.base_labels(plan, docker, &engine, logins).await) };
             let ((), labels) = tokio::try_join!(login, labels)?;
             Ok((engine, labels))
         };
@@ -64,10 +69,8 @@ impl Step<'_> {
             return Ok(None);
         };
         let system = SystemConnection::from_env(self.env)?;
-        let timeout =
-            self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok()).unwrap_or(REQUEST_TIMEOUT);
         let secure = system.collection.scheme() == "https" || !build.sources.locations.is_empty();
-        let client = Client::new(&self.network, secure, &[], Duration::from_secs(timeout))?;
+        let client = Client::new(&self.network, secure, &[], self.timeout())?;
         Ok(Some(Acquirer {
             env: self.env,
             console: self.console,
@@ -77,5 +80,17 @@ impl Step<'_> {
             entries: &build.entries,
             order: build.order,
         }))
+    }
+
+    /// Who fetches and keeps the logins of registries.
+    pub(super) fn logins<'p>(&'p self, plan: &'p Plan, docker: &Docker) -> Logins<'p> {
+        let fetcher =
+            Fetcher { env: self.env, network: &self.network, console: self.console, timeout: self.timeout() };
+        Logins::new(fetcher, &plan.registries, docker.logins(self.env))
+    }
+
+    fn timeout(&self) -> Duration {
+        let seconds = self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok());
+        Duration::from_secs(seconds.unwrap_or(REQUEST_TIMEOUT))
     }
 }

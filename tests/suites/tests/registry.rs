@@ -236,9 +236,9 @@ fn what_is_no_place_to_push_to() {
         (
             "containerRegistry",
             "no-such-connection",
-            "input `containerRegistry`: service connection `no-such-connection` is not known to this job\n\nhint: set \
-             `containerRegistry` to the name of a Docker registry service connection that this pipeline is authorized \
-             to use (Project settings > Service connections)",
+            "input `containerRegistry`: service connection `no-such-connection` is not known to this job\n\nhint: use the \
+             name of a service connection that this pipeline is authorized to use (Project settings > Service \
+             connections)",
         ),
         (
             "command",

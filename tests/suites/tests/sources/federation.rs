@@ -11,6 +11,8 @@ const ENTRA: &str = "POST …/oauth2/v2.0/token";
 const SESSION: &str = "POST …/Token/SessionTokens";
 const NOWHERE: &str = "00000000-1111-2222-3333-444444444444";
 
+const REFUSED: &str = "Entra (`login.microsoftonline.com`) refused the token exchange";
+
 const NO_ID_TOKEN: &str = "Azure DevOps gave no id token for the service connection in \
                            `workloadIdentityServiceConnection` (STATUS)\n\n\
                            hint: authorize this pipeline to use the service connection (its page > Security > Pipeline \
@@ -138,7 +140,7 @@ fn what_entra_refuses_is_quoted_and_explained() {
         let error = federation.error(&federation.step());
         let issuer = error.split("Assertion Issuer: '").nth(1).and_then(|rest| rest.split('\'').next());
         let said = said.replace("ISSUER", issuer.unwrap_or_default());
-        assert_eq!(error, format!("Entra refused the token exchange\n  caused by: {said}\n\nhint: {hint}"));
+        assert_eq!(error, format!("{REFUSED} (400)\n  caused by: {said}\n\nhint: {hint}"));
         assert_eq!(federation.world.sandbox.requests_to(ENTRA).len(), 1, "it is asked once");
     });
 }
@@ -148,12 +150,13 @@ fn a_clock_that_is_wrong_is_named() {
     let federation = Federation::of(organization());
     federation.world.sandbox.fault(ENTRA, Fault::Entra(700_024), usize::MAX);
     let error = federation.error(&federation.step());
-    let start = "Entra refused the token exchange\n  caused by: AADSTS700024: Client assertion is not within its valid \
-                 time range. Current time: ";
+    let start = format!(
+        "{REFUSED} (401)\n  caused by: AADSTS700024: Client assertion is not within its valid time range. Current time: "
+    );
     let end = "Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials \
                .\n\nhint: the id token was out of its ten minutes when Entra saw it: check the clock of this agent's \
                machine";
-    assert!(error.starts_with(start) && error.ends_with(end), "{error}");
+    assert!(error.starts_with(&start) && error.ends_with(end), "{error}");
 }
 
 #[test]
