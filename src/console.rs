@@ -3,11 +3,12 @@
 //! Rule: text is redacted and neutralised on its way out; only a [`LoggingCommand`] of ours is a command.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-use crate::agent::logging::{LoggingCommand, neutralise};
+use crate::agent::logging::{FileLine, LoggingCommand, neutralise};
 use crate::agent::mask;
 use crate::redact::Redactor;
 use crate::secret::known::{Known, Owner, Register};
@@ -61,6 +62,18 @@ impl Console {
     pub fn error(&self, text: &str) {
         let text = self.redact(text);
         self.command(LoggingCommand::Error(&text));
+    }
+
+    /// Something to look at, on a line (from 1) of a file; shown on the run page with both.
+    pub fn warning_at(&self, file: &Path, line: usize, text: &str) {
+        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        self.command(LoggingCommand::WarningAt(FileLine { path: &path, line }, &text));
+    }
+
+    /// An error on a line (from 1) of a file; shown on the run page with both.
+    pub fn error_at(&self, file: &Path, line: usize, text: &str) {
+        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        self.command(LoggingCommand::ErrorAt(FileLine { path: &path, line }, &text));
     }
 
     /// Says a logging command.

@@ -16,6 +16,21 @@ pub enum TaskResult {
     Canceled,
 }
 
+/// A line of a file in the sources, which the run page names.
+#[derive(Debug, Clone, Copy)]
+pub struct FileLine<'a> {
+    /// The file's path on the agent.
+    pub path: &'a str,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl Display for FileLine<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "sourcepath={};linenumber={};", property(self.path), self.line)
+    }
+}
+
 /// A logging command with its data.
 #[derive(Debug, Clone, Copy)]
 pub enum LoggingCommand<'a> {
@@ -27,6 +42,10 @@ pub enum LoggingCommand<'a> {
     Error(&'a str),
     /// A warning on the run page.
     Warning(&'a str),
+    /// An error about a line of a file.
+    ErrorAt(FileLine<'a>, &'a str),
+    /// A warning about a line of a file.
+    WarningAt(FileLine<'a>, &'a str),
     /// A Markdown file shown on the run page; it has to stay on disk.
     UploadSummary(&'a str),
     /// The result, said once at the end.
@@ -42,6 +61,8 @@ impl Display for LoggingCommand<'_> {
             }
             Self::Error(text) => write!(f, "##vso[task.logissue type=error;]{}", data(text)),
             Self::Warning(text) => write!(f, "##vso[task.logissue type=warning;]{}", data(text)),
+            Self::ErrorAt(at, text) => write!(f, "##vso[task.logissue type=error;{at}]{}", data(text)),
+            Self::WarningAt(at, text) => write!(f, "##vso[task.logissue type=warning;{at}]{}", data(text)),
             Self::UploadSummary(path) => write!(f, "##vso[task.uploadsummary]{}", data(path)),
             Self::Complete(result) => write!(f, "##vso[task.complete result={result:?};]"),
         }
@@ -83,6 +104,10 @@ mod tests {
             (
                 LoggingCommand::SetOutput("a;b]", "x\r\n"),
                 "##vso[task.setvariable variable=a%3Bb%5D;isOutput=true;]x%0D%0A",
+            ),
+            (
+                LoggingCommand::WarningAt(FileLine { path: "/s/a;b/Dockerfile", line: 7 }, "x"),
+                "##vso[task.logissue type=warning;sourcepath=/s/a%3Bb/Dockerfile;linenumber=7;]x",
             ),
             (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),
             (LoggingCommand::Complete(TaskResult::Canceled), "##vso[task.complete result=Canceled;]"),
