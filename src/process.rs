@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Child;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::oneshot;
 
 use crate::agent::env::Env;
@@ -95,6 +95,17 @@ impl Process {
         let answered =
             async { answered.await.context("the thread that reads the child's output ended early") };
         Ok((ended, cancel.unless(answered).await?))
+    }
+
+    /// Starts the process for somebody who speaks with it over its pipes; its standard input has to be one. It is killed
+    /// when the child is dropped.
+    pub fn converse(self) -> anyhow::Result<(Child, ChildStdin, ChildStdout, ChildStderr)> {
+        let name = self.program.display().to_string();
+        let mut child = self.spawn(Stdio::piped()).with_context(|| format!("cannot start `{name}`"))?;
+        match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+            (Some(stdin), Some(stdout), Some(stderr)) => Ok((child, stdin, stdout, stderr)),
+            _ => anyhow::bail!("`{name}` has no pipes"),
+        }
     }
 
     async fn run(

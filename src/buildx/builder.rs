@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use url::Url;
 
-use super::target::{self, Address, Target};
+use super::target::{self, Address, Target, Tls};
 use crate::agent::env::Env;
 use crate::error::hinted;
 use crate::registry::config::DockerConfig;
@@ -202,7 +202,7 @@ impl NodeEntry {
                     let tls = options
                         .into_iter()
                         .any(|(key, _)| matches!(key.as_str(), "cacert" | "cert" | "key" | "servername"));
-                    Address::parse(&self.endpoint, tls).map(Some)
+                    Address::parse(&self.endpoint, tls.then(Tls::default)).map(Some)
                 }
             },
         }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::target::{Address, Target};
+use super::transport::{Ssh, Transport, Tunnel};
 use crate::error::{hint_context, hinted};
 use crate::registry::login::Login;
 
@@ -20,6 +21,7 @@ use crate::registry::login::Login;
 pub struct Engine {
     client: reqwest::Client,
     base: String,
+    tunnel: Option<Tunnel>,
 }
 
 /// An image in the engine's store.
@@ -60,44 +62,22 @@ struct PushLine {
 
 impl Engine {
     /// Connects, and checks that the engine can build with BuildKit.
-    pub async fn connect(target: &Target) -> anyhow::Result<Self> {
-        let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let (builder, base) = match &target.address {
-            #[cfg(unix)]
-            Address::Unix(path) => (builder.unix_socket(path.as_path()), "http://engine".to_owned()),
-            #[cfg(windows)]
-            Address::NamedPipe(path) => {
-                (builder.windows_named_pipe(path.as_str()), "http://engine".to_owned())
-            }
-            Address::Tcp { url, tls: false } => (builder, url.as_str().trim_end_matches('/').to_owned()),
-            other => {
-                return Err(hinted(
-                    format!(
-                        "the engine of docker context `{}` is reached by {}",
-                        target.context,
-                        other.kind()
-                    ),
-                    "use an engine that listens on a socket of this agent",
-                ));
+    pub async fn connect(target: &Target, ssh: Ssh<'_>) -> anyhow::Result<Self> {
+        let Transport { client, base, tunnel } = Transport::open(&target.address, ssh)?;
+        let engine = Self { client, base, tunnel };
+        let ping = engine.request(Method::GET, "/_ping").timeout(Duration::from_secs(20)).send().await;
+        let ping = match ping {
+            Ok(ping) => ping,
+            Err(error) => {
+                let error = anyhow::Error::new(error.without_url());
+                let error = match engine.tunnel.as_ref().and_then(Tunnel::said) {
+                    Some(said) => anyhow::anyhow!(said).context("the connection by ssh ended"),
+                    None => error,
+                };
+                let what = format!("no Docker engine answers at `{}`", target.address);
+                return Err(error.context(hint_context(what, target.address.hint())));
             }
         };
-        let tls =
-            rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-                .with_safe_default_protocol_versions()
-                .context("cannot set up TLS")?
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth();
-        let client =
-            builder.tls_backend_preconfigured(tls).build().context("cannot set up the engine's client")?;
-        let engine = Self { client, base };
-        let ping = engine.request(Method::GET, "/_ping").timeout(Duration::from_secs(20)).send().await;
-        let ping = ping.map_err(|error| {
-            anyhow::Error::new(error.without_url()).context(hint_context(
-                format!("no Docker engine answers at `{}`", target.address),
-                "start Docker on the agent and let the agent's user reach its socket (group `docker`); in a container \
-                 job set `mapDockerSocket: true` on the container",
-            ))
-        })?;
         let header =
             |name: &str| ping.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if header("builder-version") != "2" {
@@ -223,12 +203,24 @@ fn read_push_line(line: &[u8], on_line: &mut impl FnMut(&str)) -> anyhow::Result
 }
 
 impl Address {
-    fn kind(&self) -> &'static str {
+    /// How an engine there can be reached, if it is not.
+    fn hint(&self) -> &'static str {
         match self {
-            Self::Unix(_) => "a unix socket",
-            Self::NamedPipe(_) => "a named pipe",
-            Self::Tcp { .. } => "TLS",
-            Self::Ssh(_) => "ssh",
+            Self::Unix(_) | Self::NamedPipe(_) => {
+                "start Docker on the agent and let the agent's user reach its socket (group `docker`); in a container \
+                 job set `mapDockerSocket: true` on the container"
+            }
+            Self::Tcp { tls: None, .. } => {
+                "start Docker there, and let this agent reach it; one that speaks TLS needs `DOCKER_TLS_VERIFY: 1`"
+            }
+            Self::Tcp { .. } => {
+                "start Docker there, let this agent reach it, and put the `ca.pem`, `cert.pem` and `key.pem` for it into \
+                 the folder that `DOCKER_CERT_PATH` names, or into the docker context"
+            }
+            Self::Ssh(_) => {
+                "let the agent's user log in there by ssh without a password (`ssh HOST docker version`), with the host's \
+                 key in its `known_hosts`"
+            }
         }
     }
 }

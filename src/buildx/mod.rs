@@ -9,3 +9,6 @@ pub mod docker;
 pub mod engine;
 pub mod metadata;
 pub mod target;
+pub mod transport;
+#[cfg(unix)]
+mod tunnel;

@@ -31,33 +31,29 @@ pub enum Address {
     Tcp {
         /// The address.
         url: Url,
-        /// Whether it speaks TLS.
-        tls: bool,
+        /// How TLS is spoken.
+        tls: Option<Tls>,
     },
     /// ssh.
     Ssh(String),
 }
 
+/// How TLS is spoken with an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// Where `ca.pem`, `cert.pem` and `key.pem` may be.
+    pub folder: PathBuf,
+    /// Whether the engine's certificate counts.
+    pub verify: bool,
+}
+
 impl Target {
     /// `DOCKER_HOST`, else the context of `DOCKER_CONTEXT` or of the config, else the system's default.
     pub fn resolve(env: &Env, config: &DockerConfig) -> anyhow::Result<Self> {
-        if let Some(host) = env.get("DOCKER_HOST") {
-            // `DOCKER_TLS` and `DOCKER_TLS_VERIFY` switch TLS on whatever their value.
-            let tls = env.get("DOCKER_TLS_VERIFY").or_else(|| env.get("DOCKER_TLS")).is_some();
-            let address = Address::parse(host, tls).context("variable `DOCKER_HOST`")?;
-            return Ok(Self { context: "default".to_owned(), address });
-        }
         let chosen = env.get("DOCKER_CONTEXT").or_else(|| config.current_context());
-        match chosen.filter(|name| *name != "default") {
-            Some(name) => Ok(Self { context: name.to_owned(), address: of_context(name, config)? }),
-            None if cfg!(windows) => Ok(Self {
-                context: "default".to_owned(),
-                address: Address::NamedPipe(r"\\.\pipe\docker_engine".to_owned()),
-            }),
-            None => Ok(Self {
-                context: "default".to_owned(),
-                address: Address::Unix(PathBuf::from("/var/run/docker.sock")),
-            }),
+        match chosen.filter(|_| env.get("DOCKER_HOST").is_none()) {
+            Some(name) => Self::of_context(name, env, config),
+            None => Self::of_context("default", env, config),
         }
     }
 
@@ -66,32 +62,36 @@ impl Target {
         if name != "default" {
             return Ok(Self { context: name.to_owned(), address: of_context(name, config)? });
         }
-        let kept = ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS"];
-        let env = kept.into_iter().filter_map(|name| Some((name, env.get(name)?))).collect();
-        Self::resolve(&env, &DockerConfig::default())
+        let address = match env.get("DOCKER_HOST") {
+            Some(host) => Address::parse(host, Tls::of_env(env, config)).context("variable `DOCKER_HOST`")?,
+            None if cfg!(windows) => Address::NamedPipe(r"\\.\pipe\docker_engine".to_owned()),
+            None => Address::Unix(PathBuf::from("/var/run/docker.sock")),
+        };
+        Ok(Self { context: "default".to_owned(), address })
     }
 
     /// The engine at an endpoint of a builder: a context's name, or an address.
     pub fn at(endpoint: &str, env: &Env, config: &DockerConfig) -> anyhow::Result<Self> {
         if endpoint.contains("://") {
-            let tls = env.get("DOCKER_TLS_VERIFY").is_some();
-            return Ok(Self { context: "default".to_owned(), address: Address::parse(endpoint, tls)? });
+            let address = Address::parse(endpoint, Tls::of_env(env, config))?;
+            return Ok(Self { context: "default".to_owned(), address });
         }
         Self::of_context(endpoint, env, config)
     }
 }
 
 impl Address {
-    /// Parses an address as `DOCKER_HOST` holds it; `tls` says how TCP is spoken.
-    pub fn parse(host: &str, tls: bool) -> anyhow::Result<Self> {
+    /// Parses an address as `DOCKER_HOST` holds it; `tls` is for TCP.
+    pub fn parse(host: &str, tls: Option<Tls>) -> anyhow::Result<Self> {
         let (scheme, rest) = host.split_once("://").unwrap_or(("tcp", host));
         match scheme {
             "unix" => Ok(Self::Unix(rest.into())),
             "npipe" => Ok(Self::NamedPipe(rest.replace('/', r"\"))),
             "ssh" => Ok(Self::Ssh(host.to_owned())),
             "tcp" | "http" | "https" => {
-                let tls = tls || scheme == "https";
-                let url = Url::parse(&format!("{}://{rest}", if tls { "https" } else { "http" }))
+                let secure = tls.is_some() || scheme == "https";
+                let tls = secure.then(|| tls.unwrap_or_default());
+                let url = Url::parse(&format!("{}://{rest}", if secure { "https" } else { "http" }))
                     .with_context(|| format!("`{host}` is no address of an engine"))?;
                 Ok(Self::Tcp { url, tls })
             }
@@ -103,9 +103,26 @@ impl Address {
     #[must_use]
     pub fn clear(&self) -> Option<&Url> {
         match self {
-            Self::Tcp { url, tls: false } if !http::is_loopback(url) => Some(url),
+            Self::Tcp { url, tls: None } if !http::is_loopback(url) => Some(url),
             _ => None,
         }
+    }
+}
+
+impl Tls {
+    /// `DOCKER_TLS_VERIFY` and `DOCKER_TLS` switch TLS on whatever their value; the files are in `DOCKER_CERT_PATH`, else
+    /// in the docker config's folder (docker/cli `cli/flags/options.go`).
+    fn of_env(env: &Env, config: &DockerConfig) -> Option<Self> {
+        let verify = env.get("DOCKER_TLS_VERIFY").is_some();
+        let folder = env.get("DOCKER_CERT_PATH").map_or_else(|| config.folder.clone(), PathBuf::from);
+        (verify || env.get("DOCKER_TLS").is_some()).then_some(Self { folder, verify })
+    }
+}
+
+/// No files: the system's roots, and no certificate of ours.
+impl Default for Tls {
+    fn default() -> Self {
+        Self { folder: PathBuf::new(), verify: true }
     }
 }
 
@@ -137,12 +154,12 @@ fn of_context(name: &str, config: &DockerConfig) -> anyhow::Result<Address> {
     let endpoint = &meta["Endpoints"]["docker"];
     let host =
         endpoint["Host"].as_str().with_context(|| format!("docker context `{name}` names no engine"))?;
-    let tls_files = config
-        .folder
-        .join("contexts")
-        .join("tls")
-        .join(path.parent().and_then(|p| p.file_name()).unwrap_or_default());
-    Address::parse(host, tls_files.exists()).with_context(|| format!("docker context `{name}`"))
+    // The folder has the name of the metadata's.
+    let id = path.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    let folder = config.folder.join("contexts").join("tls").join(id).join("docker");
+    let verify = endpoint["SkipTLSVerify"].as_bool() != Some(true);
+    let tls = (folder.exists() || !verify).then_some(Tls { folder, verify });
+    Address::parse(host, tls).with_context(|| format!("docker context `{name}`"))
 }
 
 #[cfg(test)]
@@ -156,13 +173,20 @@ mod tests {
     #[test]
     fn addresses_are_read_as_docker_reads_them() {
         let url = |text| Url::parse(text).expect("a URL");
-        let table: [(&[(&str, &str)], Address); 5] = [
+        let table: [(&[(&str, &str)], Address); 6] = [
             (&[], Address::Unix("/var/run/docker.sock".into())),
             (&[("DOCKER_HOST", "unix:///x.sock")], Address::Unix("/x.sock".into())),
-            (&[("DOCKER_HOST", "tcp://h:2375")], Address::Tcp { url: url("http://h:2375"), tls: false }),
+            (&[("DOCKER_HOST", "tcp://h:2375")], Address::Tcp { url: url("http://h:2375"), tls: None }),
             (
                 &[("DOCKER_HOST", "tcp://h:2376"), ("DOCKER_TLS_VERIFY", "1")],
-                Address::Tcp { url: url("https://h:2376"), tls: true },
+                Address::Tcp { url: url("https://h:2376"), tls: Some(Tls::default()) },
+            ),
+            (
+                &[("DOCKER_HOST", "tcp://h:2376"), ("DOCKER_TLS", "1"), ("DOCKER_CERT_PATH", "/c")],
+                Address::Tcp {
+                    url: url("https://h:2376"),
+                    tls: Some(Tls { folder: "/c".into(), verify: false }),
+                },
             ),
             (&[("DOCKER_HOST", "ssh://u@h")], Address::Ssh("ssh://u@h".into())),
         ];

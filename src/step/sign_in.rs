@@ -8,8 +8,10 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::inputs::Command;
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
+use crate::buildx::transport::Ssh;
 use crate::http::Client;
 use crate::plan::Plan;
+use crate::process::child_environment;
 use crate::registry::logins::{Fetcher, Logins};
 use crate::report::summary::Report;
 
@@ -29,7 +31,11 @@ impl Step<'_> {
     ) -> anyhow::Result<(Acquired, Engine, Vec<String>)> {
         let started = Instant::now();
         let engine = async {
-            let engine = Engine::connect(&docker.target).await?;
+            let ssh = Ssh {
+                env: &child_environment(self.env, &self.console.redactor(), &[], []),
+                folder: self.folder.path(),
+            };
+            let engine = Engine::connect(&docker.target, ssh).await?;
             if plan.build.is_some() {
                 logins.refresh().await?;
             }

@@ -33,7 +33,8 @@
 //! identity, [`PackageServer`] is somebody else's feed, as service connections name it.
 //!
 //! [`Registry`] is a real registry with a password, [`Proxy`] a forward proxy that can lead the service's own
-//! host names to a sandbox; both record requests and take faults as the sandbox does.
+//! host names to a sandbox; both record requests and take faults as the sandbox does. [`Gateway`] stands before a real
+//! engine.
 
 #![expect(
     clippy::must_use_candidate,
@@ -53,6 +54,7 @@ mod entra;
 mod fault;
 mod feed;
 mod front;
+mod gateway;
 mod git;
 mod issued;
 mod jwt;
@@ -90,6 +92,7 @@ pub use artifact::Artifact;
 pub use builder::Builder;
 pub use fault::Fault;
 pub use feed::Feed;
+pub use gateway::{Entry, Gateway};
 pub use library::Library;
 pub use nupkg::Nupkg;
 pub use package::Package;

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use feedbuild_agent::{Outcome, Step};
+use feedbuild_sandbox::{Entry, Gateway};
 use feedbuild_suites::{
     Gate, REGISTRY_ID, Relay, Store, World, executable, only_error, succeeded, unique, variable,
 };
@@ -256,4 +257,97 @@ fn a_full_disk_stops_the_step_before_the_build() {
          hint: free some disk space in the agent's temp folder (`Agent.TempDirectory`)"
     );
     assert_eq!(plain(&world, &outcome.warnings().concat()), NO_SUMMARY);
+}
+
+#[test]
+fn an_engine_behind_tls() {
+    for (store, by_context) in [(Store::Containerd, false), (Store::Classic, true)] {
+        let world = World::new(store);
+        let gateway = Gateway::with_tls(&world.engine, Entry::Api);
+        // No address of loopback, so it is TLS that lets secrets go there.
+        let address = gateway.address("0.0.0.0");
+        let files = gateway.certificates().display();
+        if by_context {
+            let endpoint =
+                format!("host={address},ca={files}/ca.pem,cert={files}/cert.pem,key={files}/key.pem");
+            world.docker(&["context", "create", "far", "--docker", &endpoint]);
+            world.job.set_host_env("DOCKER_HOST", "");
+            world.job.set_host_env("DOCKER_CONTEXT", "far");
+        } else {
+            world.job.set_host_env("DOCKER_HOST", &address);
+            world.job.set_host_env("DOCKER_TLS_VERIFY", "1");
+            world.job.set_host_env("DOCKER_CERT_PATH", &files.to_string());
+        }
+        let step = secret_step(&world)
+            .input("command", "buildAndPush")
+            .input("containerRegistry", REGISTRY_ID)
+            .input("tags", "1");
+        let outcome = succeeded(step.run().unwrap());
+        assert!(outcome.log_text().contains("BOTH ARE THERE"));
+        assert_ne!(gateway.connections(), 0);
+    }
+}
+
+#[test]
+fn an_engine_behind_tls_that_is_not_to_be_trusted() {
+    let world = World::new(Store::Containerd);
+    let gateway = Gateway::with_tls(&world.engine, Entry::Api);
+    let empty = world.job.root_dir().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    world.job.set_host_env("DOCKER_HOST", &gateway.address("127.0.0.1"));
+    world.job.set_host_env("DOCKER_CERT_PATH", empty.to_str().unwrap());
+    let failed = |variable: &str| {
+        world.job.set_host_env("DOCKER_TLS", "");
+        world.job.set_host_env(variable, "1");
+        let outcome = world.build_step(PLAIN).run().unwrap();
+        error(&world, &outcome).replace(&gateway.address("127.0.0.1").replace("tcp", "https"), "ENGINE")
+    };
+    assert_eq!(
+        failed("DOCKER_TLS"),
+        "the engine at `ENGINE/`\n  caused by: its certificate is not to be verified (`DOCKER_TLS` without \
+         `DOCKER_TLS_VERIFY`, or `SkipTLSVerify` of the docker context), so anybody on the way could be it\n\nhint: set \
+         `DOCKER_TLS_VERIFY: 1` and put the engine's CA as `ca.pem` into the folder that `DOCKER_CERT_PATH` names"
+    );
+    let no_answer = |cause: &str| {
+        format!(
+            "no Docker engine answers at `ENGINE/`\n  caused by: error sending request\n  caused by: client error (Connect)\n  \
+             caused by: {cause}\n\nhint: start Docker there, let this agent reach it, and put the `ca.pem`, `cert.pem` and \
+             `key.pem` for it into the folder that `DOCKER_CERT_PATH` names, or into the docker context"
+        )
+    };
+    assert_eq!(failed("DOCKER_TLS_VERIFY"), no_answer("invalid peer certificate: UnknownIssuer"));
+    // Trusted by us, but not the other way round.
+    std::fs::copy(gateway.certificates().join("ca.pem"), empty.join("ca.pem")).unwrap();
+    assert!(failed("DOCKER_TLS_VERIFY").contains("received fatal alert: CertificateRequired"));
+}
+
+#[test]
+fn an_engine_behind_ssh() {
+    let world = World::new(Store::Containerd);
+    let (folder, client) =
+        (world.job.root_dir().join("ssh"), Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("bin"));
+    world.set_path(&[&folder, &client]);
+    world.job.set_host_env("DOCKER_HOST", "ssh://me@far.example:2222");
+    // What sshd would run at the other end.
+    let there = format!("exec {}/docker --host={} system dial-stdio", client.display(), world.engine);
+    executable(
+        &folder.join("ssh"),
+        &format!("#!/bin/sh\necho \"$@\" >>{}/calls\n{there}\n", folder.display()),
+    );
+    let outcome = succeeded(secret_step(&world).run().unwrap());
+    assert!(outcome.log_text().contains("BOTH ARE THERE"));
+    let calls = std::fs::read_to_string(folder.join("calls")).unwrap();
+    let ours = "-l me -p 2222 -o ConnectTimeout=30 -T -- far.example docker system dial-stdio";
+    assert_eq!(calls.lines().next(), Some(ours));
+
+    executable(
+        &folder.join("ssh"),
+        "#!/bin/sh\necho 'me@far.example: Permission denied (publickey).' >&2\nexit 255\n",
+    );
+    assert_eq!(
+        error(&world, &secret_step(&world).run().unwrap()),
+        "no Docker engine answers at `ssh://me@far.example:2222`\n  caused by: the connection by ssh ended\n  caused by: \
+         me@far.example: Permission denied (publickey).\n\nhint: let the agent's user log in there by ssh without a password \
+         (`ssh HOST docker version`), with the host's key in its `known_hosts`"
+    );
 }
