@@ -42,6 +42,12 @@ impl Console {
         self.formatted("endgroup", "");
     }
 
+    /// How far the step is, in percent, shown beside it while it runs.
+    pub fn progress(&self, percent: u8, doing: &str) {
+        let doing = self.redact(doing);
+        self.command(LoggingCommand::Progress(percent, &doing));
+    }
+
     /// Something that the user may want to know and need not act on.
     pub fn notice(&self, text: &str) {
         self.line(&format!("notice: {text}"));

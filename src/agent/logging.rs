@@ -38,6 +38,8 @@ pub enum LoggingCommand<'a> {
     SetSecret(&'a str),
     /// An output variable of the step, read as `$(step.name)`.
     SetOutput(&'a str, &'a str),
+    /// How far the step is, in percent, and what it is doing. The agent never goes back.
+    Progress(u8, &'a str),
     /// An error on the run page.
     Error(&'a str),
     /// A warning on the run page.
@@ -58,6 +60,9 @@ impl Display for LoggingCommand<'_> {
             Self::SetSecret(value) => write!(f, "##vso[task.setsecret]{}", data(value)),
             Self::SetOutput(name, value) => {
                 write!(f, "##vso[task.setvariable variable={};isOutput=true;]{}", property(name), data(value))
+            }
+            Self::Progress(percent, text) => {
+                write!(f, "##vso[task.setprogress value={percent};]{}", data(text))
             }
             Self::Error(text) => write!(f, "##vso[task.logissue type=error;]{}", data(text)),
             Self::Warning(text) => write!(f, "##vso[task.logissue type=warning;]{}", data(text)),
@@ -109,6 +114,7 @@ mod tests {
                 LoggingCommand::WarningAt(FileLine { path: "/s/a;b/Dockerfile", line: 7 }, "x"),
                 "##vso[task.logissue type=warning;sourcepath=/s/a%3Bb/Dockerfile;linenumber=7;]x",
             ),
+            (LoggingCommand::Progress(42, "1 of 2\n"), "##vso[task.setprogress value=42;]1 of 2%0A"),
             (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),
             (LoggingCommand::Complete(TaskResult::Canceled), "##vso[task.complete result=Canceled;]"),
         ];

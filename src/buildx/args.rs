@@ -1,6 +1,7 @@
 //! The client's arguments. Pure: a value in, strings out, no shell between.
 
 use super::client::Client;
+use super::progress::Format;
 
 /// One call that builds.
 #[derive(Debug)]
@@ -9,6 +10,8 @@ pub struct BuildCall<'a> {
     pub client: &'a Client,
     /// buildx's builder.
     pub builder: &'a str,
+    /// How it tells its progress.
+    pub progress: Format,
     /// The Dockerfile.
     pub dockerfile: &'a std::path::Path,
     /// The build context.
@@ -43,7 +46,10 @@ impl BuildCall<'_> {
             ]),
             Client::Docker(_) => args.push(format!("--iidfile={}", self.result.display())),
         }
-        args.extend(["--progress=plain".to_owned(), format!("--file={}", self.dockerfile.display())]);
+        args.extend([
+            format!("--progress={}", self.progress.name()),
+            format!("--file={}", self.dockerfile.display()),
+        ]);
         args.extend(self.target.map(|target| format!("--target={target}")));
         args.extend(self.network.map(|network| format!("--network={network}")));
         args.extend(self.no_cache.then(|| "--no-cache".to_owned()));
@@ -72,6 +78,7 @@ mod tests {
         BuildCall {
             client,
             builder: "default",
+            progress: Format::of(client),
             dockerfile: Path::new("/s/app/Dockerfile"),
             context: "/s/app",
             secrets: lists,
@@ -95,7 +102,7 @@ mod tests {
                 "build",
                 "--builder=default",
                 "--metadata-file=/t/result",
-                "--progress=plain",
+                "--progress=rawjson",
                 "--file=/s/app/Dockerfile",
                 "--secret=id=a,src=/dev/stdin",
                 "--",

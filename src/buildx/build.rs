@@ -13,6 +13,7 @@ use super::client::Client;
 use super::docker::Session;
 use super::engine::{Engine, StoredImage};
 use super::metadata::Metadata;
+use super::progress::{BuildLog, Format, Progress, Told};
 use crate::acquire::{Acquired, Acquirer};
 use crate::cancel::Cancel;
 use crate::console::Console;
@@ -25,6 +26,9 @@ use crate::process::{Ended, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
 use crate::registry::logins::Logins;
 use crate::secret::Secret;
+
+/// From where to where in the step's progress a build goes, in percent.
+const SHARE: std::ops::Range<u16> = 10..80;
 
 /// How long to wait after a renewal that failed.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
@@ -123,45 +127,71 @@ async fn until(time: SystemTime) {
     tokio::time::sleep(time.duration_since(SystemTime::now()).unwrap_or_default()).await;
 }
 
+/// What came of a build.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The image, or why there is none.
+    pub result: anyhow::Result<Built>,
+    /// What is known of the build's steps.
+    pub log: BuildLog,
+}
+
 /// How a call of the client ended, and what it said.
 struct Outcome {
     ended: Ended,
-    error: Option<String>,
+    log: BuildLog,
     unreachable: bool,
 }
 
+impl Outcome {
+    /// What the client said last, if it failed.
+    fn message(&self) -> Option<String> {
+        self.log.failure.as_ref()?.message.clone()
+    }
+}
+
 impl Workshop<'_> {
-    /// Builds with these secrets and the user's own. If the client cannot open our descriptors, it is called again
-    /// with private files.
+    /// Builds with these secrets and the user's own. The client is called again if it does not know the format of
+    /// progress, and with private files if it cannot open our descriptors.
     pub async fn build(
         &self,
         plan: &BuildPlan,
         supply: Supply<'_>,
         console: &Arc<Console>,
         cancel: &Cancel,
-    ) -> anyhow::Result<Built> {
+    ) -> anyhow::Result<Attempt> {
         let secrets: Vec<&Secret> = supply.first.secrets.iter().chain(&plan.own).collect();
+        let mut format = Format::of(self.client);
         let mut feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::PREFERRED, self.folder)?;
-        let mut outcome = self.call(plan, supply, &feeder, console, cancel).await?;
+        let mut outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
+        if outcome
+            .message()
+            .is_some_and(|message| message == format!("invalid progress mode {}", format.name()))
+        {
+            format = Format::Plain;
+            outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
+        }
         if outcome.unreachable {
             console.warning(
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
             feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::Files, self.folder)?;
-            outcome = self.call(plan, supply, &feeder, console, cancel).await?;
+            outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
         }
         drop(feeder);
-        match outcome.ended {
+        let result = match outcome.ended {
             Ended::Exited(0) => self.result().await,
-            Ended::Exited(code) => Err(failed(outcome.error, &format!("exit code {code}"))),
-            Ended::Killed => Err(failed(outcome.error, "a signal killed the docker client")),
-        }
+            Ended::Exited(code) => Err(failed(outcome.message(), &format!("exit code {code}"))),
+            Ended::Killed => Err(failed(outcome.message(), "a signal killed the docker client")),
+        };
+        Ok(Attempt { result, log: outcome.log })
     }
 
     async fn call(
         &self,
         plan: &BuildPlan,
+        format: Format,
         supply: Supply<'_>,
         feeder: &Feeder,
         console: &Arc<Console>,
@@ -171,6 +201,7 @@ impl Workshop<'_> {
         let call = BuildCall {
             client: self.client,
             builder: &self.builder.name,
+            progress: format,
             dockerfile: &plan.dockerfile,
             context: &plan.context,
             secrets: &specs,
@@ -201,25 +232,31 @@ impl Workshop<'_> {
             env,
             stdin: feeder.stdin()?,
         };
-        let (mut error, mut last, mut unreachable) = (None, None, false);
-        let lines = || {
-            let console = Arc::clone(console);
-            LineBuffer::new(move |bytes| console.redactor().safe_cut(bytes))
+        let mut unreachable = false;
+        let mut progress = Progress::new(Arc::clone(console));
+        let mut tell = |told: Told<'_>| match told {
+            Told::Line(line) => console.line(line),
+            Told::Percent { percent, done, all } => {
+                console.progress(share(percent), &format!("{done} of {all} instructions are built"));
+            }
+        };
+        let lines = || match format {
+            Format::RawJson => LineBuffer::whole(),
+            Format::Plain => {
+                let console = Arc::clone(console);
+                LineBuffer::new(move |bytes| console.redactor().safe_cut(bytes))
+            }
         };
         let running = process.supervise(cancel, lines, |line| {
-            console.line(line);
             unreachable |= feeder.is_unreachable(line);
-            if let Some(text) = line.strip_prefix("ERROR: ") {
-                error = Some(text.to_owned());
-            } else if !line.starts_with('#') && !line.trim().is_empty() {
-                last = Some(line.to_owned());
-            }
+            progress.take(line, &mut tell);
         });
         let ended = tokio::select! {
             ended = running => ended?,
             broken = supply.keep_fresh(feeder, console) => match broken? {},
         };
-        Ok(Outcome { ended, error: error.or(last), unreachable: unreachable && ended != Ended::Exited(0) })
+        let is_failed = ended != Ended::Exited(0);
+        Ok(Outcome { ended, log: progress.end(is_failed, &mut tell), unreachable: unreachable && is_failed })
     }
 
     fn result_path(&self) -> std::path::PathBuf {
@@ -256,6 +293,12 @@ pub fn exposed(argument: &str) -> anyhow::Error {
         ),
         "mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` or `secretEnvs`",
     )
+}
+
+/// The step's progress when the build's is `percent`.
+fn share(percent: u8) -> u8 {
+    let passed = u16::from(percent.min(100)) * (SHARE.end - SHARE.start) / 100;
+    u8::try_from(SHARE.start + passed).unwrap_or(100)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -8,6 +8,7 @@ pub mod context;
 pub mod docker;
 pub mod engine;
 pub mod metadata;
+pub mod progress;
 pub mod target;
 pub mod transport;
 #[cfg(unix)]

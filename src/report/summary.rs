@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::buildx::progress::BuildLog;
+
 /// What a step did, as far as it came.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -22,6 +24,8 @@ pub struct Report {
     pub secrets: Vec<String>,
     /// The stages and how long each took.
     pub stages: Vec<(&'static str, Duration)>,
+    /// The build.
+    pub build: Option<BuildLog>,
     /// What the user was told.
     pub notices: Vec<String>,
     /// Why the step failed.
@@ -95,7 +99,7 @@ mod tests {
             secrets: vec!["PIP_EXTRA_URL".into()],
             stages: vec![("Feeds", Duration::from_millis(120)), ("Build", Duration::from_secs(61))],
             notices: vec!["a <b>".into()],
-            error: None,
+            ..Report::default()
         };
         assert_eq!(
             report.markdown(),

@@ -38,8 +38,12 @@ impl Step<'_> {
             labels: &[&wanted.labels, base_labels].concat(),
         };
         self.console.group("Build");
-        let built = workshop.build(wanted, supply, self.console, self.cancel).await;
+        let attempt = workshop.build(wanted, supply, self.console, self.cancel).await;
         self.console.end_group();
+        let built = attempt.and_then(|attempt| {
+            report.build = Some(attempt.log);
+            attempt.result
+        });
         if let Err(error) = &built
             && !is_cancelled(error)
         {
