@@ -23,5 +23,6 @@ pub mod registry;
 pub mod report;
 pub mod secret;
 mod step;
+pub mod tags;
 
 pub use step::{main_stage, post_job};

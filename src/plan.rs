@@ -14,6 +14,7 @@ use crate::secret::IndexOrder;
 use crate::secret::Secret;
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::{self, Wishes};
+use crate::tags::Run;
 
 /// Everything that the step will do.
 #[derive(Debug)]
@@ -123,10 +124,21 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// Makes the plan; `material` is `None` for `command: push`.
-pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planned> {
+/// Makes the plan for a run; `material` is `None` for `command: push`.
+pub fn plan(inputs: Inputs, material: Option<Material>, run: &Run) -> anyhow::Result<Planned> {
     let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
+    let tagging = inputs.tags.apply(run)?;
+    warnings.extend(tagging.warnings);
+    if tagging.tags.is_empty() && inputs.repository.is_some() {
+        if inputs.command != Command::Build {
+            return Err(hinted(
+                "no rule in `tags` gives a tag for this run",
+                "add one that always does, e.g. the line `type=sha`",
+            ));
+        }
+        notices.push("no rule in `tags` gives a tag for this run: the image gets no name".to_owned());
+    }
     let build = match material {
         None => None,
         Some(material) => {
@@ -175,7 +187,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>) -> anyhow::Result<Planne
         command: inputs.command,
         build,
         repository: inputs.repository,
-        tags: inputs.tags,
+        tags: tagging.tags,
         registries: inputs.registries,
         allow_insecure_builder: inputs.allow_insecure_builder,
     };

@@ -10,10 +10,11 @@ use super::env::{Env, wholly_unexpanded};
 use super::registry_connection::RegistryConnection;
 use super::sources::SourceInputs;
 use crate::error::hinted;
-use crate::registry::reference::{Repository, Tag};
+use crate::registry::reference::Repository;
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::MissingSecrets;
 use crate::secret::user::{Source, UserSecret};
+use crate::tags::Rules;
 
 /// What the step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +47,10 @@ pub struct Inputs {
     pub registries: Vec<RegistryConnection>,
     /// `repository`, with the registry's host before it.
     pub repository: Option<Repository>,
-    /// `tags`.
-    pub tags: Vec<Tag>,
+    /// `tags` and `flavor`.
+    pub tags: Rules,
+    /// `defaultBranch`.
+    pub default_branch: Option<String>,
     /// `Dockerfile`: a path or a glob.
     pub dockerfile: String,
     /// `buildContext`; `None` is the Dockerfile's folder.
@@ -118,7 +121,8 @@ impl Inputs {
             sources,
             registries,
             repository,
-            tags: tags(env.strict_input("tags")?.or_else(|| env.variable("Build.BuildId")))?,
+            tags: tags(env)?,
+            default_branch: env.strict_input("defaultBranch")?.map(str::to_owned),
             dockerfile: env.strict_input("Dockerfile")?.unwrap_or("**/Dockerfile").to_owned(),
             context: env
                 .strict_input("buildContext")?
@@ -234,18 +238,13 @@ fn check_destination(
     Ok(())
 }
 
-fn tags(text: Option<&str>) -> anyhow::Result<Vec<Tag>> {
-    let mut tags = Vec::new();
-    for tag in text.unwrap_or_default().split(['\n', ',']).map(str::trim).filter(|tag| !tag.is_empty()) {
-        let tag = Tag::parse(tag)?;
-        if !tags.contains(&tag) {
-            tags.push(tag);
-        }
-    }
-    if tags.is_empty() {
+fn tags(env: &Env) -> anyhow::Result<Rules> {
+    let text = env.strict_input("tags")?.or_else(|| env.variable("Build.BuildId"));
+    let rules = Rules::parse(text.unwrap_or_default(), env.strict_input("flavor")?.unwrap_or_default())?;
+    if rules.is_empty() {
         return Err(hinted("input `tags` is empty", "set `tags`, e.g. `tags: $(Build.BuildId)`"));
     }
-    Ok(tags)
+    Ok(rules)
 }
 
 /// `**`, alone or in the sources folder, is what `Docker@2` has as its default and takes as the Dockerfile's folder.
@@ -307,8 +306,11 @@ fn user_secrets(env: &Env, flags: &[UserSecret]) -> anyhow::Result<Vec<UserSecre
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::error;
+    use crate::tags::Run;
 
     fn parse(inputs: &[(&str, &str)]) -> anyhow::Result<Inputs> {
         let mut pairs = vec![("SYSTEM_DEFAULTWORKINGDIRECTORY".to_owned(), "/agent/1/s".to_owned())];
@@ -323,7 +325,10 @@ mod tests {
     #[test]
     fn the_least_that_is_needed_gets_the_defaults() {
         let inputs = parse(&[("command", "build"), ("tags", " 1 ,2\n1")]).expect("enough");
-        assert_eq!(inputs.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1", "2"]);
+        let run =
+            Run::from_env(&Env::default(), None, Timestamp::UNIX_EPOCH).expect("nothing is wrong in it");
+        let tags = inputs.tags.apply(&run).expect("plain ones").tags;
+        assert_eq!(tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!((inputs.dockerfile.as_str(), inputs.context), ("**/Dockerfile", None));
         assert_eq!(inputs.missing_secrets, MissingSecrets::Error);
     }
@@ -344,6 +349,8 @@ mod tests {
             "containerRegistry",
             "repository",
             "tags",
+            "flavor",
+            "defaultBranch",
             "Dockerfile",
             "buildContext",
             "command",
