@@ -156,23 +156,23 @@ impl Engine {
         if buffer.trim_ascii().is_empty() { Ok(()) } else { read_push_line(&buffer, &mut on_line) }
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         request.send().await.map_err(|error| lost(&error))
     }
 }
 
-fn lost(error: &reqwest::Error) -> anyhow::Error {
+pub(super) fn lost(error: &reqwest::Error) -> anyhow::Error {
     let cause = std::iter::successors(std::error::Error::source(error), |error| error.source()).last();
     let cause = cause.map_or_else(|| "no answer".to_owned(), ToString::to_string);
     anyhow::anyhow!("{cause}").context("the connection to the Docker engine was lost")
 }
 
 /// An answer of success, or the engine's own message.
-async fn accepted(response: Response) -> anyhow::Result<Response> {
+pub(super) async fn accepted(response: Response) -> anyhow::Result<Response> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

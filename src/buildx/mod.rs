@@ -9,6 +9,7 @@ pub mod docker;
 pub mod engine;
 pub mod metadata;
 pub mod progress;
+pub mod store;
 pub mod target;
 pub mod transport;
 #[cfg(unix)]
