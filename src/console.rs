@@ -115,8 +115,9 @@ impl Console {
     }
 
     fn register(&self, name: &str, secret: &[u8], owner: Owner) {
-        if self.register.lock().unwrap_or_else(PoisonError::into_inner).add(name, secret, owner) {
-            self.redactor().add(secret, owner);
+        let mut register = self.register.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = register.add(name, secret, owner) {
+            self.redactor().add(secret, known.is_certain());
         }
     }
 

@@ -261,7 +261,6 @@ fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::known::Owner;
 
     #[test]
     fn a_child_gets_nothing_that_the_agent_keeps_for_tasks() {
@@ -277,7 +276,7 @@ mod tests {
             ("DOCKER_AUTH_CONFIG", "{}"),
         ]);
         let mut redactor = Redactor::default();
-        redactor.add(b"canary-token", Owner::Step);
+        redactor.add(b"canary-token", true);
         let child = child_environment(
             &env,
             &redactor,

@@ -6,7 +6,6 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::agent::mask;
-use crate::secret::known::Owner;
 
 const REPLACEMENT: &str = "***";
 
@@ -20,28 +19,28 @@ const HEAD: usize = 256;
 /// The set of secrets known so far.
 #[derive(Default)]
 pub struct Redactor {
-    patterns: Vec<(SecretBox<[u8]>, Owner)>,
+    /// Each form, and whether a hit is a leak wherever it is.
+    patterns: Vec<(SecretBox<[u8]>, bool)>,
     /// Made when something is searched for the first time after a secret came.
     search: OnceCell<AhoCorasick>,
 }
 
 impl Redactor {
-    /// Adds a secret; from now on it is found.
-    pub fn add(&mut self, secret: &[u8], owner: Owner) {
-        self.patterns.extend(mask::patterns(secret).into_iter().map(|form| (form, owner)));
+    /// Adds a secret; from now on it is found. `certain` says that it is no word that stands elsewhere too.
+    pub fn add(&mut self, secret: &[u8], certain: bool) {
+        self.patterns.extend(mask::patterns(secret).into_iter().map(|form| (form, certain)));
         self.search.take();
     }
 
-    /// Whether a secret that this step uses, in any form, is in `bytes`. Forms shorter than 8 bytes do not count: a
-    /// user's secret `prod` is also a piece of many a path. Nor do other secrets of the job, which may be words.
+    /// Whether a secret that is certain, in any form, is in `bytes`. Forms shorter than 8 bytes do not count: a user's
+    /// secret `prod` is also a piece of many a path.
     #[must_use]
     pub fn leaks(&self, bytes: &[u8]) -> bool {
         // A hit may hide one that begins within it, so the search goes on behind its first byte.
         let mut from = 0;
         while let Some(hit) = self.find(bytes, from) {
             let rest = &bytes[hit.start..];
-            let mut forms =
-                self.patterns.iter().filter(|(_, owner)| *owner == Owner::Step).map(|(form, _)| head(form));
+            let mut forms = self.patterns.iter().filter(|(_, certain)| *certain).map(|(form, _)| head(form));
             if forms.any(|form| form.len() >= LONG && rest.starts_with(form)) {
                 return true;
             }
@@ -120,7 +119,7 @@ mod tests {
     fn redactor(secrets: &[&str]) -> Redactor {
         let mut redactor = Redactor::default();
         for secret in secrets {
-            redactor.add(secret.as_bytes(), Owner::Step);
+            redactor.add(secret.as_bytes(), true);
         }
         redactor
     }
@@ -152,9 +151,9 @@ mod tests {
     }
 
     #[test]
-    fn another_secret_of_the_job_is_masked_and_forbids_nothing() {
+    fn a_secret_that_is_also_a_word_is_masked_and_forbids_nothing() {
         let mut redactor = redactor(&["step-secret"]);
-        redactor.add(b"production", Owner::Job);
+        redactor.add(b"production", false);
         assert!(!redactor.leaks(b"ENV=production"));
         assert!(redactor.leaks(b"production step-secret"));
         assert_eq!(redactor.redact("in production"), "in ***");
