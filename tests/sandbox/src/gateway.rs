@@ -8,7 +8,9 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -32,8 +34,20 @@ pub enum Entry {
 pub struct Gateway {
     port: u16,
     server: Mutex<Option<Server>>,
-    connections: Arc<AtomicUsize>,
+    state: Arc<State>,
     certificates: Option<TempDir>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: AtomicUsize,
+    hold: Mutex<Option<Hold>>,
+}
+
+/// A connection stands still once it has passed so many bytes of the engine.
+struct Hold {
+    after: u64,
+    held: mpsc::Sender<()>,
 }
 
 impl Gateway {
@@ -51,23 +65,23 @@ impl Gateway {
     fn open(host: &str, entry: Entry, certificates: Option<TempDir>) -> Self {
         let socket = PathBuf::from(host.strip_prefix("unix://").expect("the engine listens on a socket"));
         let acceptor = certificates.as_ref().map(|folder| tls::mutual(folder.path()));
-        let connections = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&connections);
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
         let server = Server::serve(IpAddr::V4(Ipv4Addr::LOCALHOST), move |stream| {
-            let (socket, acceptor, counted) = (socket.clone(), acceptor.clone(), Arc::clone(&counted));
+            let (socket, acceptor, state) = (socket.clone(), acceptor.clone(), Arc::clone(&shared));
             async move {
-                counted.fetch_add(1, Ordering::Relaxed);
+                state.connections.fetch_add(1, Ordering::Relaxed);
                 // Either side may go away at any time; that ends the connection and is nobody's error.
                 let _ = match acceptor {
-                    None => pass(stream, &socket, entry).await,
+                    None => pass(stream, &socket, entry, &state).await,
                     Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => pass(stream, &socket, entry).await,
+                        Ok(stream) => pass(stream, &socket, entry, &state).await,
                         Err(error) => Err(error),
                     },
                 };
             }
         });
-        Self { port: server.address().port(), server: Mutex::new(Some(server)), connections, certificates }
+        Self { port: server.address().port(), server: Mutex::new(Some(server)), state, certificates }
     }
 
     /// Its address as buildx and docker take it; `host` names this machine.
@@ -82,7 +96,15 @@ impl Gateway {
 
     /// How many connections there were.
     pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// From now on a connection stands still once it has passed this many bytes of the engine. What is returned waits
+    /// until one does, and panics after `deadline`.
+    pub fn hold_after(&self, bytes: u64) -> impl FnOnce(Duration) + use<> {
+        let (held, waiting) = mpsc::channel();
+        *self.state.hold.lock().expect("no thread panics with it") = Some(Hold { after: bytes, held });
+        move |deadline| waiting.recv_timeout(deadline).expect("a connection passes that much")
     }
 
     /// Ends all connections and listens no more, as an engine that is killed.
@@ -92,9 +114,10 @@ impl Gateway {
 }
 
 async fn pass(
-    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    client: impl AsyncRead + AsyncWrite,
     socket: &Path,
     entry: Entry,
+    state: &State,
 ) -> io::Result<()> {
     let mut engine = UnixStream::connect(socket).await?;
     if entry == Entry::BuildKit {
@@ -108,6 +131,37 @@ async fn pass(
             return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
         }
     }
-    tokio::io::copy_bidirectional(&mut client, &mut engine).await?;
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_engine, mut to_engine) = engine.split();
+    let requests = async {
+        tokio::io::copy(&mut from_client, &mut to_engine).await?;
+        to_engine.shutdown().await
+    };
+    let answers = async {
+        let (mut buffer, mut passed) = (vec![0; 64 << 10], 0);
+        loop {
+            let length = from_engine.read(&mut buffer).await?;
+            if length == 0 {
+                return to_client.shutdown().await;
+            }
+            to_client.write_all(&buffer[..length]).await?;
+            passed += length as u64;
+            if state.holds(passed) {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::try_join!(requests, answers)?;
     Ok(())
+}
+
+impl State {
+    /// Whether a connection that has passed so much is to stand still.
+    fn holds(&self, passed: u64) -> bool {
+        let hold = self.hold.lock().expect("no thread panics with it");
+        let Some(hold) = hold.as_ref().filter(|hold| hold.after <= passed) else { return false };
+        // Who waits wants the first one only.
+        let _ = hold.held.send(());
+        true
+    }
 }
