@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::agent::inputs::{Command, Inputs};
 use crate::agent::registry_connection::RegistryConnection;
 use crate::agent::sources::SourceInputs;
+use crate::buildx::options::BuildOptions;
 use crate::dockerfile::{BaseImage, SecretMount};
 use crate::error::hinted;
 use crate::registry::push::Destination;
@@ -64,30 +65,14 @@ pub struct BuildPlan {
     pub order: IndexOrder,
     /// The user's own secrets.
     pub own: Vec<Secret>,
-    /// `--build-arg` values.
-    pub build_args: Vec<String>,
-    /// `--target`.
-    pub target: Option<String>,
-    /// `--network`.
-    pub network: Option<String>,
-    /// `--no-cache`.
-    pub no_cache: bool,
     /// The labels of `addPipelineData`.
     pub labels: Vec<String>,
     /// The base image, for the labels of `addBaseImageData`.
     pub base: Option<BaseImage>,
-    /// More flags.
-    pub forwarded: Vec<String>,
+    /// The other options.
+    pub options: BuildOptions,
     /// Variables that hold the user's own secrets; the client does not get them.
     pub variables: Vec<String>,
-}
-
-impl BuildPlan {
-    /// Whether a base image comes from its registry even if the engine has it (`--pull`).
-    #[must_use]
-    pub fn pulls(&self) -> bool {
-        self.forwarded.iter().any(|flag| flag == "--pull" || flag == "--pull=true")
-    }
 }
 
 /// What was read from disk for a build.
@@ -151,7 +136,8 @@ pub fn plan(inputs: Inputs, material: Option<Material>, run: &Run) -> anyhow::Re
                 only_extra: inputs.sources.only_extra,
                 missing: inputs.missing_secrets,
             })?;
-            if choice.entries.is_empty() && inputs.sources.count() > 0 {
+            let builds = inputs.options.call.is_none();
+            if builds && choice.entries.is_empty() && inputs.sources.count() > 0 {
                 notices.push(
                     "`artifactFeeds` is not used: no mounted secret is left for a feed to provide".to_owned(),
                 );
@@ -172,13 +158,9 @@ pub fn plan(inputs: Inputs, material: Option<Material>, run: &Run) -> anyhow::Re
                 entries: choice.entries,
                 order: choice.order,
                 own: material.own,
-                build_args: inputs.build_args,
-                target: inputs.target,
-                network: inputs.network,
-                no_cache: inputs.no_cache,
                 labels: material.labels,
                 base: material.base,
-                forwarded: inputs.forwarded,
+                options: inputs.options,
                 variables: material.variables,
             })
         }

@@ -1,68 +1,57 @@
 //! The input `arguments`: extra flags for `docker buildx build`.
 //!
-//! Rule: every flag is known by name, and none can publish an image or a cache around the push, show the build
-//! elsewhere or name a secret that we do not see. What has an input of its own says so.
+//! Rule: every flag is known by name. One that has an input of its own means what that input means; none can publish
+//! an image or a cache around the check, show the build elsewhere or name a secret that we do not see.
 
 use crate::error::hinted;
 
 /// `arguments`, sorted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
+    /// Flags that have an input of their own, by their long names; a switch has `true` or `false`.
+    pub options: Vec<(String, String)>,
     /// Flags that go to the client as they are, each with its value.
     pub forwarded: Vec<String>,
     /// The values of `--secret`.
     pub secrets: Vec<String>,
-    /// The values of `--build-arg`.
-    pub build_args: Vec<String>,
-    /// `--target`.
-    pub target: Option<String>,
-    /// `--network`.
-    pub network: Option<String>,
-    /// `--no-cache`.
-    pub no_cache: bool,
     /// Flags that are left out since the step does the same anyway.
     pub ignored: Vec<String>,
 }
 
 /// What becomes of a flag.
+#[derive(Clone, Copy)]
 enum Flag {
+    /// Has an input of its own, with a value or as a switch.
+    Option { switch: bool },
+    /// Names a secret.
+    Secret,
     /// Forwarded, with a value or without.
-    Value,
-    /// Forwarded, without a value.
-    Switch,
-    /// A field of [`Arguments`].
-    Field,
-    /// Left out: the step does this anyway. The value says whether the flag has one.
-    Ignored { valued: bool },
-    /// Refused, with the reason and the input to use.
+    Forwarded { switch: bool },
+    /// Left out: the step does this anyway.
+    Ignored { switch: bool },
+    /// Refused, with what to use.
     Refused(&'static str),
 }
 
 /// The flags of `docker buildx build` (buildx `commands/build.go`, also those that it hides).
 fn flag(name: &str) -> Option<Flag> {
     Some(match name {
-        "secret" | "build-arg" | "target" | "network" | "no-cache" => Flag::Field,
-        "add-host" | "allow" | "annotation" | "attest" | "build-context" | "cache-from" | "cgroup-parent"
-        | "label" | "no-cache-filter" | "platform" | "policy" | "provenance" | "resource" | "sbom"
-        | "shm-size" | "ssh" | "ulimit" | "memory" | "memory-swap" | "cpu-shares" | "cpu-period"
-        | "cpu-quota" | "cpuset-cpus" | "cpuset-mems" | "isolation" | "security-opt" => Flag::Value,
-        "pull" | "debug" | "compress" | "squash" | "rm" | "force-rm" => Flag::Switch,
-        "load" | "quiet" => Flag::Ignored { valued: false },
-        "progress" => Flag::Ignored { valued: true },
+        "add-host" | "allow" | "annotation" | "attest" | "build-arg" | "build-context" | "builder"
+        | "cache-from" | "cache-to" | "call" | "cgroup-parent" | "label" | "network" | "no-cache-filter"
+        | "output" | "platform" | "print" | "provenance" | "sbom" | "shm-size" | "ssh" | "target"
+        | "ulimit" => Flag::Option { switch: false },
+        "check" | "load" | "no-cache" | "pull" | "push" => Flag::Option { switch: true },
+        "secret" => Flag::Secret,
+        "policy" | "resource" | "memory" | "memory-swap" | "cpu-shares" | "cpu-period" | "cpu-quota"
+        | "cpuset-cpus" | "cpuset-mems" | "isolation" | "security-opt" => Flag::Forwarded { switch: false },
+        "debug" | "compress" | "squash" | "rm" | "force-rm" => Flag::Forwarded { switch: true },
+        "quiet" => Flag::Ignored { switch: true },
+        "progress" => Flag::Ignored { switch: false },
         "tag" => Flag::Refused("use the inputs `repository` and `tags`"),
         "file" => Flag::Refused("use the input `Dockerfile`"),
-        "push" => Flag::Refused("use `command: buildAndPush`"),
-        "output" => {
-            Flag::Refused("use `command: buildAndPush` to push; the image is in the engine's store otherwise")
-        }
-        "cache-to" => Flag::Refused("leave it out; the layer cache of the engine is used"),
-        "builder" => Flag::Refused("use the input `builder`"),
         "metadata-file" | "iidfile" => Flag::Refused(
             "use the output variables `imageDigest` and `imageId`, e.g. `$(stepName.imageDigest)`",
         ),
-        "call" | "check" | "print" => {
-            Flag::Refused("run checks in a step of their own; this one builds an image")
-        }
         _ => return None,
     })
 }
@@ -78,6 +67,15 @@ fn long_name(short: char) -> Option<&'static str> {
         'c' => "cpu-shares",
         _ => return None,
     })
+}
+
+impl Flag {
+    fn takes_value(self) -> bool {
+        match self {
+            Self::Option { switch } | Self::Forwarded { switch } | Self::Ignored { switch } => !switch,
+            Self::Secret | Self::Refused(_) => true,
+        }
+    }
 }
 
 impl Arguments {
@@ -111,7 +109,7 @@ impl Arguments {
             rest = &rest[short.len_utf8()..];
             let shown = format!("-{short}");
             let name = long_name(short).ok_or_else(|| unknown(&shown))?;
-            if takes_value(name) {
+            if flag(name).is_some_and(Flag::takes_value) {
                 let value = rest.strip_prefix('=').unwrap_or(rest);
                 let value = (!rest.is_empty()).then(|| value.to_owned());
                 return self.add(name, &shown, value, words);
@@ -128,36 +126,26 @@ impl Arguments {
         value: Option<String>,
         words: &mut impl Iterator<Item = String>,
     ) -> anyhow::Result<()> {
-        let kind = flag(name).ok_or_else(|| unknown(shown))?;
-        if let Flag::Refused(way) = kind {
+        let flag = flag(name).ok_or_else(|| unknown(shown))?;
+        if let Flag::Refused(way) = flag {
             return Err(hinted(format!("input `arguments`: `{shown}` cannot be used here"), way));
         }
         let value = match value {
-            None if takes_value(name) => Some(words.next().ok_or_else(|| {
+            None if flag.takes_value() => Some(words.next().ok_or_else(|| {
                 hinted(format!("input `arguments`: `{shown}` has no value"), format!("write `{shown} VALUE`"))
             })?),
             value => value,
         };
-        match (kind, name, value) {
-            (Flag::Field, "no-cache", value) => self.no_cache = value.as_deref().unwrap_or("true") == "true",
-            (Flag::Field, "secret", Some(value)) => self.secrets.push(value),
-            (Flag::Field, "build-arg", Some(value)) => self.build_args.push(value),
-            (Flag::Field, "target", value) => self.target = value,
-            (Flag::Field, _, value) => self.network = value,
-            (Flag::Ignored { .. }, ..) => self.ignored.push(shown.to_owned()),
-            (_, _, Some(value)) => self.forwarded.push(format!("--{name}={value}")),
-            (_, _, None) => self.forwarded.push(format!("--{name}")),
+        match (flag, value) {
+            (Flag::Option { .. }, value) => {
+                self.options.push((name.to_owned(), value.unwrap_or_else(|| "true".to_owned())));
+            }
+            (Flag::Secret, Some(value)) => self.secrets.push(value),
+            (Flag::Ignored { .. }, _) => self.ignored.push(shown.to_owned()),
+            (_, Some(value)) => self.forwarded.push(format!("--{name}={value}")),
+            (_, None) => self.forwarded.push(format!("--{name}")),
         }
         Ok(())
-    }
-}
-
-fn takes_value(name: &str) -> bool {
-    match flag(name) {
-        Some(Flag::Value | Flag::Ignored { valued: true }) => true,
-        Some(Flag::Field) => name != "no-cache",
-        Some(Flag::Refused(_)) => name != "push" && name != "check",
-        _ => false,
     }
 }
 
@@ -227,37 +215,37 @@ mod tests {
 
     #[test]
     fn flags_are_sorted() {
-        let text = "--secret id=PIP_EXTRA_URL --build-arg A=1 --build-arg=B --target=run --pull --no-cache \
-                    --label \"a=b c\" --platform linux/amd64 --network host --progress=plain -q --load -D";
+        let text = "--secret id=PIP_EXTRA_URL --build-arg A=1 --build-arg=B --target=run --pull --no-cache=false \
+                    --label \"a=b c\" --memory 1g --progress=plain -q --load -D --check -qo out --print outline";
+        let options = [
+            ("build-arg", "A=1"),
+            ("build-arg", "B"),
+            ("target", "run"),
+            ("pull", "true"),
+            ("no-cache", "false"),
+            ("label", "a=b c"),
+            ("load", "true"),
+            ("check", "true"),
+            ("output", "out"),
+            ("print", "outline"),
+        ];
         let expected = Arguments {
-            forwarded: ["--pull", "--label=a=b c", "--platform=linux/amd64", "--debug"]
-                .map(str::to_owned)
-                .into(),
+            options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            forwarded: ["--memory=1g", "--debug"].map(str::to_owned).into(),
             secrets: vec!["id=PIP_EXTRA_URL".to_owned()],
-            build_args: vec!["A=1".to_owned(), "B".to_owned()],
-            target: Some("run".to_owned()),
-            network: Some("host".to_owned()),
-            no_cache: true,
-            ignored: ["--progress", "-q", "--load"].map(str::to_owned).into(),
+            ignored: ["--progress", "-q", "-q"].map(str::to_owned).into(),
         };
         assert_eq!(Arguments::parse(text).expect("all known"), expected);
     }
 
     #[test]
-    fn nothing_publishes_around_the_push() {
+    fn what_has_another_place_is_refused() {
         let table = [
             ("-t x", "`-t`", "`tags`"),
             ("-qt x", "`-t`", "`tags`"),
             ("-tx", "`-t`", "`tags`"),
             ("--tag=x", "`--tag`", "`repository`"),
             ("-f Dockerfile", "`-f`", "`Dockerfile`"),
-            ("--push", "`--push`", "`command: buildAndPush`"),
-            ("--push=true", "`--push`", "`command: buildAndPush`"),
-            ("-o type=registry", "`-o`", "`command: buildAndPush`"),
-            ("-otype=registry", "`-o`", "`command: buildAndPush`"),
-            ("--output type=image,push=true", "`--output`", "`command: buildAndPush`"),
-            ("--cache-to type=registry,ref=x", "`--cache-to`", "leave it out"),
-            ("--builder x", "`--builder`", "leave it out"),
             ("--metadata-file m", "`--metadata-file`", "`imageDigest`"),
             ("--iidfile i", "`--iidfile`", "`imageId`"),
             ("--invoke sh", "`--invoke`", "spelling"),

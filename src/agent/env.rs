@@ -46,15 +46,8 @@ impl Env {
     /// An input in which a macro that the agent left is an error, naming the variable that does not exist.
     pub fn strict_input(&self, name: &str) -> anyhow::Result<Option<&str>> {
         let Some(value) = self.input(name) else { return Ok(None) };
-        match unexpanded(value) {
-            None => Ok(Some(value)),
-            Some(variable) => Err(hinted(
-                format!("input `{name}` holds `$({variable})`, but no variable `{variable}` exists"),
-                format!(
-                    "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
-                ),
-            )),
-        }
+        check_expanded(&format!("input `{name}`"), value)?;
+        Ok(Some(value))
     }
 
     /// A public pipeline variable such as `Build.BuildId`, or a variable of the step's `env:` block.
@@ -107,6 +100,19 @@ pub fn unexpanded(value: &str) -> Option<&str> {
         let plausible = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '));
         (plausible && !name.is_empty()).then_some(name)
     })
+}
+
+/// An error if a macro is left in a value; `at` says where that stands.
+pub fn check_expanded(at: &str, value: &str) -> anyhow::Result<()> {
+    match unexpanded(value) {
+        None => Ok(()),
+        Some(variable) => Err(hinted(
+            format!("{at} holds `$({variable})`, but no variable `{variable}` exists"),
+            format!(
+                "define the variable `{variable}` in the pipeline, or link the variable group that holds it"
+            ),
+        )),
+    }
 }
 
 /// Like [`unexpanded`], for a value that is a macro and nothing else.

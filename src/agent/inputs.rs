@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::arguments::Arguments;
-use super::env::{Env, wholly_unexpanded};
+use super::build_options::Given;
+use super::env::Env;
+use super::reader::{Reader, unknown_value};
 use super::registry_connection::RegistryConnection;
 use super::sources::SourceInputs;
+use crate::buildx::options::BuildOptions;
 use crate::error::hinted;
 use crate::registry::reference::Repository;
 use crate::secret::catalogue::Asked;
@@ -55,20 +58,10 @@ pub struct Inputs {
     pub dockerfile: String,
     /// `buildContext`; `None` is the Dockerfile's folder.
     pub context: Option<String>,
-    /// `buildArgs` and the build arguments in `arguments`: `NAME=VALUE` or `NAME`.
-    pub build_args: Vec<String>,
-    /// `target`.
-    pub target: Option<String>,
-    /// `network`.
-    pub network: Option<String>,
-    /// `noCache`.
-    pub no_cache: bool,
-    /// `builder`; `None` is the docker context's own.
-    pub builder: Option<String>,
     /// Which labels the image gets besides the user's.
     pub labels: LabelInputs,
-    /// Flags of `arguments` that the client gets as they are.
-    pub forwarded: Vec<String>,
+    /// The options of the build, also those in `arguments`.
+    pub options: BuildOptions,
     /// `secretIds`.
     pub renamed: BTreeMap<String, Asked>,
     /// `secrets`, `secretFiles` and `secretEnvs`.
@@ -90,8 +83,8 @@ pub struct Inputs {
 impl Inputs {
     /// Parses the inputs; `root` is where the agent started us if it names no folder itself.
     pub fn parse(env: &Env, root: PathBuf) -> anyhow::Result<Self> {
-        let mut reader = Reader { env, warnings: Vec::new() };
-        let command = command(env.strict_input("command")?)?;
+        let mut reader = Reader::new(env);
+        let mut command = command(env.strict_input("command")?)?;
         let only_extra = reader.boolean("onlyAddExtraIndex")?;
         let sources = SourceInputs::parse(env, only_extra)?;
         let registries =
@@ -99,11 +92,7 @@ impl Inputs {
         let registry = registries.first().map(|connection| connection.registry.as_str());
         let repository =
             env.strict_input("repository")?.map(|text| Repository::parse(text, registry)).transpose()?;
-        check_destination(command, registry.is_some(), repository.as_ref())?;
         let arguments = Arguments::parse(reader.lenient("arguments").unwrap_or_default())?;
-        let mut build_args: Vec<String> = reader.lines("buildArgs");
-        build_args.extend(arguments.build_args);
-        build_args.retain(|arg| reader.keeps_build_arg(arg));
         let secret_flags: Vec<UserSecret> = arguments
             .secrets
             .iter()
@@ -113,9 +102,22 @@ impl Inputs {
             .variable("System.DefaultWorkingDirectory")
             .or_else(|| env.variable("Build.SourcesDirectory"))
             .map_or(root, PathBuf::from);
-        let notices = arguments.ignored.iter().map(|flag| {
-            format!("`{flag}` in `arguments` is left out: progress is plain and the image is in the engine's store")
-        });
+        let options = Given {
+            reader: &mut reader,
+            flags: &arguments.options,
+            root: &root,
+            pushes: command == Command::BuildAndPush,
+        }
+        .parse(arguments.forwarded)?;
+        if options.call.is_some() && command == Command::BuildAndPush {
+            // A call builds nothing, so there is nothing to push.
+            command = Command::Build;
+        }
+        check_destination(command, registry.is_some(), repository.as_ref())?;
+        let notices = arguments
+            .ignored
+            .iter()
+            .map(|flag| format!("`{flag}` in `arguments` is left out: the step shows the progress itself"));
         Ok(Self {
             command,
             sources,
@@ -128,16 +130,11 @@ impl Inputs {
                 .strict_input("buildContext")?
                 .filter(|text| !is_default_context(text, &root))
                 .map(str::to_owned),
-            build_args,
-            target: reader.lenient("target").map(str::to_owned).or(arguments.target),
-            network: reader.lenient("network").map(str::to_owned).or(arguments.network),
-            no_cache: reader.boolean("noCache")? || arguments.no_cache,
-            builder: env.strict_input("builder")?.map(str::to_owned),
             labels: LabelInputs {
                 pipeline_data: reader.boolean_or("addPipelineData", true)?,
                 base_image_data: reader.boolean_or("addBaseImageData", true)?,
             },
-            forwarded: arguments.forwarded,
+            options,
             renamed: renamed(env.strict_input("secretIds")?.unwrap_or_default())?,
             secrets: user_secrets(env, &secret_flags)?,
             secret_flags,
@@ -152,52 +149,6 @@ impl Inputs {
             root,
         })
     }
-}
-
-/// Reads inputs, and what to do with a macro that the agent could not expand.
-struct Reader<'a> {
-    env: &'a Env,
-    warnings: Vec<String>,
-}
-
-impl<'a> Reader<'a> {
-    /// An input that counts as unset, with a warning, if it is a macro that was left.
-    fn lenient(&mut self, name: &str) -> Option<&'a str> {
-        let value = self.env.input(name)?;
-        let Some(variable) = wholly_unexpanded(value) else { return Some(value) };
-        self.warnings.push(format!("input `{name}` is ignored: no variable `{variable}` exists"));
-        None
-    }
-
-    fn lines(&mut self, name: &str) -> Vec<String> {
-        let text = self.lenient(name).unwrap_or_default();
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-    }
-
-    /// Whether a build argument has a value: not if that is a macro that was left.
-    fn keeps_build_arg(&mut self, arg: &str) -> bool {
-        let Some((name, value)) = arg.split_once('=') else { return true };
-        let Some(variable) = wholly_unexpanded(value) else { return true };
-        self.warnings.push(format!("build argument `{name}` is left out: no variable `{variable}` exists"));
-        false
-    }
-
-    fn boolean(&mut self, name: &str) -> anyhow::Result<bool> {
-        self.boolean_or(name, false)
-    }
-
-    fn boolean_or(&mut self, name: &str, default: bool) -> anyhow::Result<bool> {
-        match self.lenient(name) {
-            None => Ok(default),
-            Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
-            Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
-            Some(other) => Err(unknown_value(name, other, "`true` or `false`")),
-        }
-    }
-}
-
-fn unknown_value(name: &str, value: &str, known: &str) -> anyhow::Error {
-    hinted(format!("input `{name}` does not know `{value}`"), format!("write {known}"))
 }
 
 fn command(text: Option<&str>) -> anyhow::Result<Command> {
@@ -369,7 +320,7 @@ mod tests {
         assert!(error.contains("no variable `nope` exists"), "{error}");
         let inputs =
             parse(&[("command", "build"), ("tags", "1"), ("target", "$(nope)")]).expect("it counts as unset");
-        assert_eq!((inputs.target, inputs.warnings.len()), (None, 1));
+        assert_eq!((inputs.options.target, inputs.warnings.len()), (None, 1));
     }
 
     #[test]

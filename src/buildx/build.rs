@@ -130,8 +130,8 @@ async fn until(time: SystemTime) {
 /// What came of a build.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The image, or why there is none.
-    pub result: anyhow::Result<Built>,
+    /// The image, `None` if a `call` asked for none, or why there is none.
+    pub result: anyhow::Result<Option<Built>>,
     /// What is known of the build's steps.
     pub log: BuildLog,
 }
@@ -151,7 +151,7 @@ impl Outcome {
 }
 
 impl Workshop<'_> {
-    /// Builds with these secrets and the user's own. The client is called again if it does not know the format of
+    /// Builds with these secrets and the user's own; a `call` builds nothing. The client is called again if it does not know the format of
     /// progress, and with private files if it cannot open our descriptors.
     pub async fn build(
         &self,
@@ -180,10 +180,12 @@ impl Workshop<'_> {
             outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
         }
         drop(feeder);
+        let call = plan.options.call.as_deref();
         let result = match outcome.ended {
-            Ended::Exited(0) => self.result().await,
-            Ended::Exited(code) => Err(failed(outcome.message(), &format!("exit code {code}"))),
-            Ended::Killed => Err(failed(outcome.message(), "a signal killed the docker client")),
+            Ended::Exited(0) if call.is_some() => Ok(None),
+            Ended::Exited(0) => self.result().await.map(Some),
+            Ended::Exited(code) => Err(failed(outcome.message(), call, &format!("exit code {code}"))),
+            Ended::Killed => Err(failed(outcome.message(), call, "a signal killed the docker client")),
         };
         Ok(Attempt { result, log: outcome.log })
     }
@@ -205,12 +207,9 @@ impl Workshop<'_> {
             dockerfile: &plan.dockerfile,
             context: &plan.context,
             secrets: &specs,
-            build_args: &plan.build_args,
-            target: plan.target.as_deref(),
-            network: plan.network.as_deref(),
-            no_cache: plan.no_cache,
             labels: self.labels,
-            forwarded: &plan.forwarded,
+            options: &plan.options,
+            source_date_epoch: None,
             result: &self.result_path(),
         };
         let args = call.args();
@@ -222,7 +221,7 @@ impl Workshop<'_> {
         }
         let mut env = self.session.env.clone();
         env.insert(LOGINS_VARIABLE.to_owned(), feeder.logins().display().to_string());
-        if !call.attests_sources() {
+        if plan.options.attestations.provenance.is_none() {
             // buildx would start git six times (20 to 45 ms) for what goes into attestations and its own records only.
             env.entry("BUILDX_GIT_INFO".to_owned()).or_insert_with(|| "false".to_owned());
         }
@@ -306,7 +305,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// One concise error from what the client said last.
-fn failed(said: Option<String>, how: &str) -> anyhow::Error {
+fn failed(said: Option<String>, call: Option<&str>, how: &str) -> anyhow::Error {
     let text = said.unwrap_or_else(|| "it said nothing; see the log above".to_owned());
     // buildx repeats what it was doing before the cause.
     let cause = ["failed to build: ", "failed to solve: "]
@@ -338,7 +337,8 @@ fn failed(said: Option<String>, how: &str) -> anyhow::Error {
             "see the engine's own log (`journalctl -u docker`), and whether the agent ran out of memory or disk; then run the job again",
         ));
     }
-    error.context(format!("the build failed ({how})"))
+    let what = call.map_or_else(|| "the build".to_owned(), |call| format!("`call: {call}`"));
+    error.context(format!("{what} failed ({how})"))
 }
 
 #[cfg(test)]
@@ -350,7 +350,7 @@ mod tests {
     fn a_failure_is_one_concise_message() {
         let said = "failed to build: failed to solve: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3";
         assert_eq!(
-            error::render(&failed(Some(said.to_owned()), "exit code 1")),
+            error::render(&failed(Some(said.to_owned()), None, "exit code 1")),
             "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c exit 3\" did not complete successfully: \
              exit code: 3"
         );
@@ -360,7 +360,7 @@ mod tests {
     fn an_engine_that_went_away_is_told_from_a_failed_build() {
         let said =
             "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF";
-        let text = error::render(&failed(Some(said.to_owned()), "exit code 1"));
+        let text = error::render(&failed(Some(said.to_owned()), None, "exit code 1"));
         assert!(text.starts_with("the Docker engine went away") && text.contains("hint: "), "{text}");
     }
 }

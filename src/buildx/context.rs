@@ -12,7 +12,7 @@ pub fn resolve(context: Option<&str>, dockerfile: &Path, root: &Path) -> anyhow:
     let Some(text) = context else {
         return Ok(dockerfile.parent().unwrap_or(root).display().to_string());
     };
-    if text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/") {
+    if is_remote(text) {
         return Ok(text.to_owned());
     }
     let path = root.join(text);
@@ -23,6 +23,12 @@ pub fn resolve(context: Option<&str>, dockerfile: &Path, root: &Path) -> anyhow:
         ));
     }
     Ok(path.display().to_string())
+}
+
+/// Whether a context is no folder: a URL, also of an image or layout, or an address of git.
+#[must_use]
+pub fn is_remote(text: &str) -> bool {
+    text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/")
 }
 
 #[cfg(test)]

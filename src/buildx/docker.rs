@@ -116,8 +116,6 @@ impl Docker {
             // The same even if `builder` names another context's builder.
             ("DOCKER_CONTEXT", self.target.context.clone()),
             ("DOCKER_BUILDKIT", "1".to_owned()),
-            // Off unless asked for: it would turn one image into an index on some engines and not on others.
-            ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1".to_owned()),
             // Reading provenance back costs 12 ms and nothing here looks at it.
             ("BUILDX_METADATA_PROVENANCE", "disabled".to_owned()),
         ];

@@ -47,6 +47,12 @@ struct Descriptor {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Info {
+    driver_status: Option<Vec<(String, String)>>,
+}
+
+#[derive(Deserialize)]
 struct Message {
     message: String,
 }
@@ -113,6 +119,16 @@ impl Engine {
         }
         let image = accepted(response).await?.json().await.context("the engine's answer is cut short")?;
         Ok(Some(image))
+    }
+
+    /// Whether images are in the classic store and not in containerd's.
+    pub async fn has_classic_store(&self) -> anyhow::Result<bool> {
+        let response = accepted(self.send(self.request(Method::GET, "/info")).await?).await?;
+        let info: Info = response.json().await.context("the engine's answer is cut short")?;
+        let status = info.driver_status.unwrap_or_default();
+        let containerd =
+            |(key, value): &(String, String)| key == "driver-type" && value == "io.containerd.snapshotter.v1";
+        Ok(!status.iter().any(containerd))
     }
 
     /// Gives the image `id` the name `repository:tag`.

@@ -1,13 +1,18 @@
 //! The docker client and its engine: where they are, how the client is called, what it leaves.
 
 pub mod args;
+pub mod attestation;
 pub mod build;
 pub mod builder;
+pub mod cache;
 pub mod client;
 pub mod context;
 pub mod docker;
 pub mod engine;
+pub mod limits;
 pub mod metadata;
+pub mod options;
+pub mod output;
 pub mod progress;
 pub mod store;
 pub mod target;

@@ -23,7 +23,7 @@ impl Step<'_> {
             return Vec::new();
         };
         // buildx lets the docker driver, and no other, take an image from the engine's store first.
-        let local = docker.builder.driver == Driver::Docker && !build.pulls();
+        let local = docker.builder.driver == Driver::Docker && !build.options.pull;
         let lookup = Lookup { engine: local.then_some(engine), logins, network: &self.network };
         let digest = lookup.digest(base).await.unwrap_or_else(|error| {
             let error =

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::report::summary::Report;
 
 impl Step<'_> {
-    /// Builds; for `command: push`, finds what an earlier step built.
+    /// Builds; for `command: push`, finds what an earlier step built. `None` if a `call` asked for no image.
     pub(super) async fn build(
         &self,
         plan: &Plan,
@@ -23,9 +23,11 @@ impl Step<'_> {
         supply: Supply<'_>,
         base_labels: &[String],
         report: &mut Report,
-    ) -> anyhow::Result<Built> {
+    ) -> anyhow::Result<Option<Built>> {
         let started = Instant::now();
-        let Some(wanted) = &plan.build else { return self.cancel.unless(find(plan, engine)).await };
+        let Some(wanted) = &plan.build else {
+            return self.cancel.unless(find(plan, engine)).await.map(Some);
+        };
         self.console.section(&format!("Building {}", wanted.dockerfile.display()));
         let session =
             docker.open_session(self.env, supply.logins, &wanted.variables, &self.folder, self.console)?;

@@ -59,13 +59,14 @@ pub fn post_job(env: &Env) {
 async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Report) -> anyhow::Result<()> {
     let step = Step::open(env, console, cancel)?;
     let inputs = step.inputs()?;
-    let docker = Docker::find(env, inputs.builder.as_deref())?;
+    let docker = Docker::find(env, inputs.options.builder.as_deref())?;
     let plan = step.plan(inputs, &docker, report)?;
     let acquirer = step.acquirer(&plan)?;
     let logins = step.logins(&plan, &docker);
     let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref(), logins: &logins };
     let built = step.build(&plan, &docker, &engine, supply, &labels, report).await?;
+    let Some(built) = built else { return Ok(()) };
     step.publish(&plan, &engine, &built, &logins, report).await?;
     step.tell(report);
     Ok(())

@@ -13,8 +13,9 @@ use crate::agent::inputs::{Command, Inputs};
 use crate::agent::network::Network;
 use crate::agent::pipeline_labels::pipeline_labels;
 use crate::agent::secrets;
+use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
-use crate::buildx::{build, context};
+use crate::buildx::{build, context, limits};
 use crate::cancel::Cancel;
 use crate::console::Console;
 use crate::credential::USERNAME;
@@ -48,7 +49,8 @@ impl<'a> Step<'a> {
 
     /// Reads what the plan depends on, makes it, and tells what there is to tell about it.
     pub(super) fn plan(&self, inputs: Inputs, docker: &Docker, report: &mut Report) -> anyhow::Result<Plan> {
-        let material = (inputs.command != Command::Push).then(|| self.material(&inputs)).transpose()?;
+        let material =
+            (inputs.command != Command::Push).then(|| self.material(&inputs, docker)).transpose()?;
         let run = Run::from_env(self.env, inputs.default_branch.as_deref(), Timestamp::now())?;
         let mut planned = plan::plan(inputs, material, &run)?;
         planned.warnings.extend(docker.warnings());
@@ -63,17 +65,19 @@ impl<'a> Step<'a> {
         Ok(planned.plan)
     }
 
-    fn material(&self, inputs: &Inputs) -> anyhow::Result<Material> {
+    fn material(&self, inputs: &Inputs, docker: &Docker) -> anyhow::Result<Material> {
+        if let Client::Docker(_) = docker.client {
+            limits::check_older_client(&inputs.options)?;
+        }
         let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
         let text = std::fs::read_to_string(&dockerfile)
             .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;
         let context = context::resolve(inputs.context.as_deref(), &dockerfile, &inputs.root)?;
-        let build_args = self.build_args(&inputs.build_args);
-        let mounts = dockerfile::secret_mounts(&text, inputs.target.as_deref(), &build_args)?;
-        let base = inputs
-            .labels
-            .base_image_data
-            .then(|| dockerfile::base_image(&text, inputs.target.as_deref(), &build_args))
+        let build_args = self.build_args(&inputs.options.build_args);
+        let mut mounts = dockerfile::secret_mounts(&text, inputs.options.target.as_deref(), &build_args)?;
+        let builds = inputs.options.call.is_none();
+        let base = (builds && inputs.labels.base_image_data)
+            .then(|| dockerfile::base_image(&text, inputs.options.target.as_deref(), &build_args))
             .transpose()?
             .flatten();
         let (mut own, mut unresolved) = (Vec::new(), Vec::new());
@@ -96,6 +100,10 @@ impl<'a> Step<'a> {
         }
         let mut labels = pipeline_labels(self.env, inputs.labels.pipeline_data);
         labels.retain(|label| !self.console.redactor().leaks(label.as_bytes()));
+        if !builds {
+            // A call runs no instruction that could mount one.
+            (mounts, own, unresolved) = (Vec::new(), Vec::new(), Vec::new());
+        }
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
         Ok(Material { dockerfile, context, labels, base, mounts, own, unresolved, variables })

@@ -6,8 +6,11 @@ use super::Step;
 use crate::acquire::{Acquired, Acquirer};
 use crate::agent::endpoint::SystemConnection;
 use crate::agent::inputs::Command;
+use crate::buildx::builder::Driver;
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
+use crate::buildx::limits;
+use crate::buildx::options::BuildOptions;
 use crate::buildx::transport::Ssh;
 use crate::http::Client;
 use crate::plan::Plan;
@@ -36,7 +39,8 @@ impl Step<'_> {
                 folder: self.folder.path(),
             };
             let engine = Engine::connect(&docker.target, ssh).await?;
-            if plan.build.is_some() {
+            if let Some(build) = &plan.build {
+                check_store(&build.options, docker, &engine).await?;
                 logins.refresh().await?;
             }
             let login = async {
@@ -99,4 +103,13 @@ impl Step<'_> {
         let seconds = self.env.get("VSTS_HTTP_TIMEOUT").and_then(|text| text.parse().ok());
         Duration::from_secs(seconds.unwrap_or(REQUEST_TIMEOUT))
     }
+}
+
+/// Stops what the image store of the engine that builds cannot do. That engine is asked only if it matters.
+async fn check_store(options: &BuildOptions, docker: &Docker, engine: &Engine) -> anyhow::Result<()> {
+    let Some(what) = limits::beyond_classic_store(options) else { return Ok(()) };
+    if docker.builder.driver == Driver::Docker && engine.has_classic_store().await? {
+        return Err(limits::classic_store(what));
+    }
+    Ok(())
 }

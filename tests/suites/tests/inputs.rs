@@ -214,26 +214,14 @@ fn what_is_wrong_in_an_input_is_told_with_the_way_out() {
 fn arguments_have_inputs_or_reasons_of_their_own() {
     let used = "cannot be used here\n\nhint: ";
     let tags = "use the inputs `repository` and `tags`";
-    let push = "use `command: buildAndPush`";
-    let output = "use `command: buildAndPush` to push; the image is in the engine's store otherwise";
     let result = "use the output variables `imageDigest` and `imageId`, e.g. `$(stepName.imageDigest)`";
-    let checks = "run checks in a step of their own; this one builds an image";
-    let cache = "leave it out; the layer cache of the engine is used";
-    let builder = "use the input `builder`";
     let table = [
         ("-t app", "-t", tags),
         ("--tag=app", "--tag", tags),
         ("-f Dockerfile", "-f", "use the input `Dockerfile`"),
         ("--file Dockerfile", "--file", "use the input `Dockerfile`"),
-        ("--push", "--push", push),
-        ("-o type=registry", "-o", output),
-        ("--output=type=local,dest=x", "--output", output),
-        ("--cache-to type=inline", "--cache-to", cache),
-        ("--builder other", "--builder", builder),
         ("--metadata-file x", "--metadata-file", result),
         ("--iidfile=x", "--iidfile", result),
-        ("--call=check", "--call", checks),
-        ("--check", "--check", checks),
     ];
     let world = world();
     let error =
@@ -271,12 +259,8 @@ fn arguments_have_inputs_or_reasons_of_their_own() {
         r#"two words, say "hi""#
     );
     assert_eq!(said(&outcome), ["x"]);
-    let left_out = |flag| {
-        format!(
-            "`{flag}` in `arguments` is left out: progress is plain and the image is in the engine's store"
-        )
-    };
-    assert_eq!(notices(&outcome), ["-q", "--progress", "--load"].map(left_out));
+    let left_out = |flag| format!("`{flag}` in `arguments` is left out: the step shows the progress itself");
+    assert_eq!(notices(&outcome), ["-q", "--progress"].map(left_out));
 }
 
 #[test]
