@@ -106,6 +106,7 @@ fn content_type(suffix: &str) -> Option<&'static str> {
         "json" => "application/json",
         "md" => "text/markdown",
         "png" => "image/png",
+        "txt" => "text/plain",
         _ => return None,
     })
 }
@@ -216,6 +217,7 @@ mod tests {
             part("[Content_Types].xml"),
             r#"<?xml version="1.0" encoding="utf-8"?>
 <Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+  <Default Extension=".txt" ContentType="text/plain"/>
   <Default Extension=".png" ContentType="image/png"/>
   <Default Extension=".js" ContentType="application/javascript"/>
   <Default Extension=".json" ContentType="application/json"/>

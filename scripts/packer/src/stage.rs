@@ -8,27 +8,25 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::binary::Binary;
-use crate::manifest::Extension;
+use crate::manifest::{self, Extension, TASK};
+use crate::{checksums, package, version};
 
 /// The manifest at the root of the repository and of the staged folder.
 const MANIFEST: &str = "vss-extension.json";
 
-/// The folder of the task's files in the package.
-const TASK: &str = "task";
-
-/// The task's files: name in the task's folder, source.
+/// The task's files that are taken as they are: name in the task's folder, source.
 const TASK_FILES: [(&str, &str); 4] = [
+    ("LICENSE.txt", "LICENSE"),
     ("icon.png", "extension/task-icon.png"),
     ("launcher.js", "scripts/launcher.js"),
     ("post-job.js", "scripts/post-job.js"),
-    ("task.json", "task.json"),
 ];
 
 /// Everything that a package is made from.
 pub(crate) struct Stage {
     pub(crate) extension: Extension,
     manifest: Vec<u8>,
-    /// The task's files in order of their paths, then the assets in the manifest's order.
+    /// The task's files in order of their paths, the checksums, then the assets in the manifest's order.
     pub(crate) files: Vec<File>,
 }
 
@@ -39,35 +37,40 @@ pub(crate) struct File {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What is made for a package besides the sources.
+pub(crate) struct Made {
+    pub(crate) binaries: Vec<Binary>,
+    pub(crate) notices: String,
+    pub(crate) sbom: Vec<u8>,
+}
+
 impl Stage {
-    /// Reads the sources below `root` and adds the binaries.
-    pub(crate) fn gather(root: &Path, binaries: Vec<Binary>) -> Result<Self> {
-        let manifest = read(root, MANIFEST)?;
-        let extension: Extension =
-            serde_json::from_slice(&manifest).with_context(|| format!("cannot parse `{MANIFEST}`"))?;
-        if !matches!(&extension.files[..], [folder] if folder.path == TASK) {
-            bail!("`files` in `{MANIFEST}` is not the folder `{TASK}` alone");
-        }
+    /// Reads the sources below `root` and adds what was made.
+    pub(crate) fn gather(root: &Path, publisher: Option<&str>, made: Made) -> Result<Self> {
+        let manifest = manifest::complete(&read(root, MANIFEST)?, version::CRATE, publisher)
+            .with_context(|| format!("cannot read `{MANIFEST}`"))?;
+        let extension = Extension::parse(&manifest).with_context(|| format!("cannot take `{MANIFEST}`"))?;
 
         let mut files = Vec::new();
+        let mut task_file = |name: &str, bytes| files.push(File { path: format!("{TASK}/{name}"), bytes });
         for (name, source) in TASK_FILES {
-            files.push(File { path: format!("{TASK}/{name}"), bytes: read(root, source)? });
+            task_file(name, read(root, source)?);
         }
-        for Binary { platform, bytes } in binaries {
-            let path = format!("{TASK}/bin/{}/{}", platform.name, platform.binary());
-            files.push(File { path, bytes });
+        task_file("task.json", version::insert(&read(root, "task.json")?, version::CRATE)?);
+        task_file("THIRD-PARTY-NOTICES.txt", made.notices.into_bytes());
+        task_file("sbom.cdx.json", made.sbom);
+        for Binary { platform, bytes } in made.binaries {
+            task_file(&format!("bin/{}/{}", platform.name, platform.binary()), bytes);
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.push(File { path: checksums::NAME.to_owned(), bytes: Vec::new() });
+        let sums = files.len() - 1;
         for asset in extension.assets() {
             files.push(File { path: asset.path.to_owned(), bytes: read(root, asset.path)? });
         }
-        Ok(Self { extension, manifest, files })
-    }
-
-    /// The bytes of the file at `path` in the package.
-    pub(crate) fn file(&self, path: &str) -> Result<&[u8]> {
-        let file = self.files.iter().find(|file| file.path == path);
-        Ok(&file.with_context(|| format!("the package has no `{path}`"))?.bytes)
+        let mut stage = Self { extension, manifest, files };
+        stage.files[sums].bytes = checksums::render(&package::parts(&stage)?).into_bytes();
+        Ok(stage)
     }
 
     /// Writes the folder that `tfx extension create` takes, in place of what an earlier run left there.
@@ -113,7 +116,9 @@ pub(crate) mod tests {
     /// The repository's own extension with a binary that holds `bytes`.
     pub(crate) fn sample(bytes: &[u8]) -> Stage {
         let platform = platform::named("linux-x64").unwrap();
-        Stage::gather(crate::root(), vec![Binary { platform, bytes: bytes.to_vec() }]).unwrap()
+        let binaries = vec![Binary { platform, bytes: bytes.to_vec() }];
+        let made = Made { binaries, notices: "notices".to_owned(), sbom: b"{}".to_vec() };
+        Stage::gather(crate::root(), None, made).unwrap()
     }
 
     fn paths(folder: &Path) -> Vec<String> {
@@ -143,12 +148,16 @@ pub(crate) mod tests {
             paths(&stage),
             [
                 "LICENSE",
+                "SHA256SUMS.txt",
                 "extension/icon.png",
                 "extension/overview.md",
+                "task/LICENSE.txt",
+                "task/THIRD-PARTY-NOTICES.txt",
                 "task/bin/linux-x64/feedbuild",
                 "task/icon.png",
                 "task/launcher.js",
                 "task/post-job.js",
+                "task/sbom.cdx.json",
                 "task/task.json",
                 "vss-extension.json",
             ]
@@ -161,7 +170,16 @@ pub(crate) mod tests {
         sample(b"binary").unpack_task(folder.path()).unwrap();
         assert_eq!(
             paths(folder.path()),
-            ["bin/linux-x64/feedbuild", "icon.png", "launcher.js", "post-job.js", "task.json"]
+            [
+                "LICENSE.txt",
+                "THIRD-PARTY-NOTICES.txt",
+                "bin/linux-x64/feedbuild",
+                "icon.png",
+                "launcher.js",
+                "post-job.js",
+                "sbom.cdx.json",
+                "task.json",
+            ]
         );
         assert_eq!(fs::read(folder.path().join("bin/linux-x64/feedbuild")).unwrap(), b"binary");
     }

@@ -1,0 +1,192 @@
+//! What builds the binaries: the machine's own toolchain for itself, and one for all platforms, made of rustc, zig as C
+//! compiler and linker, and `cargo-zigbuild`, which tells rustc how to call zig.
+//!
+//! Edge: runs the tools to see whether they are there. Rule: all that is missing is named at once, before a build.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::platform::{Libc, Platform};
+
+/// The oldest macOS that runs the binaries: the first with arm64.
+const MACOS: &str = "11.0";
+
+/// What builds a binary.
+#[derive(Debug)]
+pub(crate) enum Toolchain {
+    /// The machine's own, for the machine itself. On Linux the binary needs a C library as new as the machine's.
+    Own,
+    /// The one for all platforms.
+    Cross {
+        /// Where rustc has its libraries.
+        sysroot: PathBuf,
+    },
+}
+
+impl Toolchain {
+    /// The toolchain for all platforms, if it can build for these.
+    pub(crate) fn cross(platforms: &[&'static Platform]) -> Result<Self> {
+        let sysroot = sysroot()?;
+        let mut missing = Vec::new();
+        let mut installs = Vec::new();
+        if !runs("cargo-zigbuild", &["--version"]) {
+            missing.push("`cargo-zigbuild`".to_owned());
+            installs.push("pip install cargo-zigbuild");
+        }
+        if !has_zig() {
+            missing.push("`zig`".to_owned());
+            installs.push("pip install ziglang");
+        }
+        let mut hint = installs.iter().map(|install| format!("`{install}`")).collect::<Vec<_>>();
+        let bare: Vec<&str> = platforms
+            .iter()
+            .map(|platform| platform.triple)
+            .filter(|triple| library(&sysroot, triple) == Library::Missing)
+            .collect();
+        if !bare.is_empty() {
+            missing.push(format!("Rust's standard library for {}", bare.join(", ")));
+            hint.push(format!("`rustup target add {}` (or `rustup component add rust-src`)", bare.join(" ")));
+        }
+        if !missing.is_empty() {
+            let names: Vec<&str> = platforms.iter().map(|platform| platform.name).collect();
+            bail!(
+                "cannot build for {}: this machine has no {}\n\nhint: {}; `scripts/cross` brings all of it",
+                names.join(", "),
+                missing.join(", no "),
+                hint.join(", ")
+            );
+        }
+        Ok(Self::Cross { sysroot })
+    }
+
+    /// The command that builds the binary for `platform` from the sources at `root`.
+    pub(crate) fn command(&self, root: &Path, platform: &Platform) -> Result<Command> {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut flags = vec![remap(&cargo_home()?, "/cargo")?];
+        let mut command = match self {
+            Self::Own => {
+                let mut command = Command::new(cargo);
+                command.arg("build");
+                command
+            }
+            Self::Cross { sysroot } => {
+                let mut command = Command::new("cargo-zigbuild");
+                command.args(["zigbuild", "--target", platform.triple]);
+                command.env("CARGO", cargo).env("MACOSX_DEPLOYMENT_TARGET", MACOS);
+                if library(sysroot, platform.triple) == Library::Sources {
+                    // What rustup delivers is built by the same flags, from the same sources.
+                    command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
+                    flags.push(remap(&sources(sysroot).canonicalize()?, "/rust")?);
+                    if platform.libc == Libc::Musl {
+                        flags.push("-Clink-self-contained=no".to_owned());
+                    }
+                }
+                if platform.libc == Libc::Apple {
+                    flags.push(format!("-Clink-arg=-F{}", frameworks().display()));
+                }
+                command
+            }
+        };
+        command
+            .args(["--release", "--locked", "--package", "feedbuild", "--bin", "feedbuild"])
+            .arg("--message-format=json-render-diagnostics")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+            .current_dir(root)
+            .stderr(Stdio::inherit());
+        Ok(command)
+    }
+}
+
+/// How rustc has its standard library for a target.
+#[derive(Debug, PartialEq, Eq)]
+enum Library {
+    /// Compiled.
+    Compiled,
+    /// As sources.
+    Sources,
+    Missing,
+}
+
+fn library(sysroot: &Path, triple: &str) -> Library {
+    if sysroot.join("lib/rustlib").join(triple).join("lib").is_dir() {
+        Library::Compiled
+    } else if sources(sysroot).is_dir() {
+        Library::Sources
+    } else {
+        Library::Missing
+    }
+}
+
+fn sources(sysroot: &Path) -> PathBuf {
+    sysroot.join("lib/rustlib/src/rust/library")
+}
+
+fn sysroot() -> Result<PathBuf> {
+    rustc(&["--print", "sysroot"]).map(PathBuf::from)
+}
+
+/// The compiler's release and commit, as it names them.
+pub(crate) fn rustc_version() -> Result<String> {
+    let version = rustc(&["--version"])?;
+    Ok(version.strip_prefix("rustc ").unwrap_or(&version).to_owned())
+}
+
+fn rustc(arguments: &[&str]) -> Result<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).args(arguments).output().context("cannot run rustc")?;
+    if !output.status.success() {
+        bail!("`rustc {}` ended with {}", arguments.join(" "), output.status);
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+/// The names that the system's frameworks export, as far as we link against them: zig brings none of Apple's files.
+fn frameworks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("frameworks")
+}
+
+fn has_zig() -> bool {
+    env::var_os("CARGO_ZIGBUILD_ZIG_PATH").is_some()
+        || runs("zig", &["version"])
+        || runs("python3", &["-m", "ziglang", "version"])
+}
+
+fn runs(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Panic messages name source files: those of dependencies lie below cargo's home, which differs by machine.
+fn cargo_home() -> Result<PathBuf> {
+    env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+        .context("cannot tell cargo's home: neither `CARGO_HOME` nor `HOME` is set")
+}
+
+fn remap(from: &Path, to: &str) -> Result<String> {
+    let from = from.to_str().with_context(|| format!("the path `{}` is not UTF-8", from.display()))?;
+    Ok(format!("--remap-path-prefix={from}={to}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_library_is_compiled_or_has_sources_or_is_missing() {
+        let sysroot = tempfile::tempdir().unwrap();
+        let of = |triple| library(sysroot.path(), triple);
+        assert_eq!(of("a"), Library::Missing);
+        fs::create_dir_all(sources(sysroot.path())).unwrap();
+        assert_eq!(of("a"), Library::Sources);
+        fs::create_dir_all(sysroot.path().join("lib/rustlib/a/lib")).unwrap();
+        assert_eq!((of("a"), of("b")), (Library::Compiled, Library::Sources));
+    }
+}
