@@ -181,10 +181,20 @@ impl Engine {
     }
 }
 
+/// A connection to the engine that broke, and not one of the engine's own to elsewhere.
+#[derive(Debug)]
+pub struct EngineLost;
+
+impl std::fmt::Display for EngineLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the connection to the Docker engine was lost")
+    }
+}
+
 pub(super) fn lost(error: &reqwest::Error) -> anyhow::Error {
     let cause = std::iter::successors(std::error::Error::source(error), |error| error.source()).last();
     let cause = cause.map_or_else(|| "no answer".to_owned(), ToString::to_string);
-    anyhow::anyhow!("{cause}").context("the connection to the Docker engine was lost")
+    anyhow::anyhow!("{cause}").context(EngineLost)
 }
 
 /// An answer of success, or the engine's own message.
@@ -209,10 +219,15 @@ fn read_push_line(line: &[u8], on_line: &mut impl FnMut(&str)) -> anyhow::Result
     if let Some(error) = line.error {
         anyhow::bail!("{}", error.trim());
     }
-    // Waiting, Preparing and progress bars come many times a second; what is done comes once.
-    if let Some(status) =
-        line.status.filter(|status| !matches!(status.as_str(), "Waiting" | "Preparing" | "Pushing"))
-    {
+    // Waiting, Preparing and progress bars come many times a second, a count-down (from 5, 10, 15 and 20) every second;
+    // what is done comes once.
+    let counts_down = |status: &str| {
+        status.starts_with("Retrying in ")
+            && !["5 seconds", "0 seconds"].iter().any(|end| status.ends_with(end))
+    };
+    if let Some(status) = line.status.filter(|status| {
+        !matches!(status.as_str(), "Waiting" | "Preparing" | "Pushing") && !counts_down(status)
+    }) {
         on_line(&line.id.map_or(status.clone(), |id| format!("{id}: {status}")));
     }
     Ok(())
@@ -263,6 +278,8 @@ mod tests {
         for line in [
             r#"{"status":"The push refers to repository [h/r]"}"#,
             r#"{"status":"Pushing","progressDetail":{"current":1},"id":"ab"}"#,
+            r#"{"status":"Retrying in 5 seconds","progressDetail":{},"id":"ab"}"#,
+            r#"{"status":"Retrying in 4 seconds","progressDetail":{},"id":"ab"}"#,
             r#"{"status":"Pushed","progressDetail":{},"id":"ab"}"#,
             r#"{"progressDetail":{},"aux":{"Tag":"1"}}"#,
         ] {
@@ -270,6 +287,6 @@ mod tests {
         }
         let error = read_push_line(br#"{"errorDetail":{"message":"denied"},"error":"denied"}"#, &mut on_line);
         assert_eq!(error.expect_err("it says so").to_string(), "denied");
-        assert_eq!(shown, ["The push refers to repository [h/r]", "ab: Pushed"]);
+        assert_eq!(shown, ["The push refers to repository [h/r]", "ab: Retrying in 5 seconds", "ab: Pushed"]);
     }
 }

@@ -5,6 +5,7 @@ pub mod base_digest;
 pub mod by_digest;
 pub mod client;
 pub mod config;
+pub mod fault;
 pub mod helper;
 pub mod login;
 pub mod logins;

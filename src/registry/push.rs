@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 
 use super::client::{Access, Registry};
+use super::fault::Fault;
 use super::login::Login;
 use super::logins::Logins;
 use super::manifest::Manifest;
@@ -10,7 +11,7 @@ use super::reference::{Repository, Tag, server_address};
 use crate::agent::network::Network;
 use crate::buildx::engine::{Engine, StoredImage};
 use crate::console::Console;
-use crate::error::{hint_context, hinted};
+use crate::error::hinted;
 
 /// Where an image goes.
 #[derive(Debug)]
@@ -37,9 +38,21 @@ impl Destination<'_> {
     }
 
     /// Finds out before the build whether the registry accepts the login; after a long build would be late.
-    pub async fn check_login(&self, engine: &Engine, logins: &Logins<'_>) -> anyhow::Result<()> {
-        let Some(login) = self.login(logins).await? else { return Ok(()) };
-        engine.check_login(&login).await.map_err(|error| self.explain(error, "login", Some(&login)))
+    pub async fn check_login(
+        &self,
+        engine: &Engine,
+        logins: &Logins<'_>,
+        console: &Console,
+    ) -> anyhow::Result<()> {
+        if self.login(logins).await?.is_none() {
+            return Ok(());
+        }
+        let check = async |login: Option<&Login>| match login {
+            Some(login) => engine.check_login(login).await,
+            None => Ok(()),
+        };
+        self.insist("login", logins, console, check).await?;
+        Ok(())
     }
 
     /// The login to its registry, if there is one; one that is about to end is fetched again.
@@ -48,6 +61,8 @@ impl Destination<'_> {
     }
 
     /// Pushes every tag and reads it back. All have the same manifest, which is returned.
+    ///
+    /// One after another: the first uploads the layers, the others find them there.
     pub async fn push(
         &self,
         engine: &Engine,
@@ -61,18 +76,16 @@ impl Destination<'_> {
             [] => "nothing is pushed".to_owned(),
             some => format!("pushed: {}", some.join(", ")),
         };
+        let repository = self.repository.to_string();
         let (mut registry, mut manifest) = (None, None);
         for (number, (tag, reference)) in self.tags.iter().zip(&references).enumerate() {
             console.section(&format!("Pushing {reference}"));
-            // The last push may have taken long.
+            let push = async |login: Option<&Login>| {
+                engine.push(&repository, tag.as_str(), login, |line| console.line(line)).await
+            };
             let login = self
-                .login(logins)
+                .insist("push", logins, console, push)
                 .await
-                .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
-            engine
-                .push(&self.repository.to_string(), tag.as_str(), login.as_ref(), |line| console.line(line))
-                .await
-                .map_err(|error| self.explain(error, "push", login.as_ref()))
                 .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
             let found = self
                 .read_back(tag, image, &mut registry, login.as_ref(), network)
@@ -82,6 +95,32 @@ impl Destination<'_> {
             manifest = Some(found);
         }
         manifest.context("there is no tag to push")
+    }
+
+    /// Lets the engine try again what a fault that passes has stopped, each time with a login that is not about to end;
+    /// returns the last one.
+    async fn insist(
+        &self,
+        what: &str,
+        logins: &Logins<'_>,
+        console: &Console,
+        attempt: impl AsyncFn(Option<&Login>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Option<Login>> {
+        let mut attempts = 1;
+        loop {
+            let login = self.login(logins).await?;
+            let Err(error) = attempt(login.as_ref()).await else { return Ok(login) };
+            let fault = Fault::of(&error);
+            let Some(pause) = fault.pause(attempts) else {
+                return Err(fault.explain(error, what, attempts, self.repository, login.as_ref()));
+            };
+            let seconds = pause.as_secs_f64();
+            console.line(&format!(
+                "The {what} did not come through ({error:#}); trying again in {seconds:.1} s"
+            ));
+            tokio::time::sleep(pause).await;
+            attempts += 1;
+        }
     }
 
     /// The manifest of a tag that was pushed, after a check that it is that of the image.
@@ -102,19 +141,9 @@ impl Destination<'_> {
         Ok(manifest)
     }
 
+    /// The error of a request of our own, which was tried again where that could help.
     pub(super) fn explain(&self, error: anyhow::Error, what: &str, login: Option<&Login>) -> anyhow::Error {
-        let text = format!("{error:#}").to_lowercase();
-        let server = self.repository.registry();
-        let refused =
-            ["unauthorized", "authentication required", "denied", "forbidden", "no basic auth", "401", "403"];
-        if !refused.iter().any(|word| text.contains(word)) {
-            return error.context(format!("the {what} to registry `{server}` failed"));
-        }
-        let hint = login.map_or_else(
-            || "set `containerRegistry` to a service connection for this registry".to_owned(),
-            |login| login.mend(&self.repository.to_string()),
-        );
-        error.context(hint_context(format!("registry `{server}` refused the {what}"), hint))
+        Fault::of(&error).explain(error, what, 1, self.repository, login)
     }
 }
 

@@ -45,7 +45,7 @@ impl Step<'_> {
             }
             let login = async {
                 match plan.destination().filter(|_| plan.command != Command::Build) {
-                    Some(destination) => destination.check_login(&engine, logins).await,
+                    Some(destination) => destination.check_login(&engine, logins, self.console).await,
                     None => Ok(()),
                 }
             };

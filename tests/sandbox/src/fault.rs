@@ -23,6 +23,8 @@ use crate::{
 pub enum Fault {
     /// An error status with a JSON message, and what belongs to it: 401 carries a `WWW-Authenticate`.
     Status(u16),
+    /// An error status with this message in both kinds of JSON.
+    Says(u16, String),
     /// An error status (429 or 503) with `Retry-After` in seconds.
     RetryAfter(u16, u64),
     /// The sign-in page of Azure DevOps, with status 200 or 203.
@@ -37,6 +39,8 @@ pub enum Fault {
     Close,
     /// The connection is reset, without an answer.
     Reset,
+    /// The connection is reset when the first piece of the request's body has arrived.
+    ResetInBody,
     /// The true answer after this time.
     Delay(Duration),
     /// Status 302 to this URL.
@@ -49,9 +53,10 @@ impl Fault {
     /// The answer that takes the place of the true one; none for a fault of the connection.
     pub(crate) fn reply(&self) -> Option<Response<Body>> {
         Some(match self {
-            Self::Status(status) => error(*status),
+            Self::Status(status) => error(*status, None),
+            Self::Says(status, message) => error(*status, Some(message)),
             Self::RetryAfter(status, seconds) => {
-                let mut response = error(*status);
+                let mut response = error(*status, None);
                 response.headers_mut().insert(header::RETRY_AFTER, (*seconds).into());
                 response
             }
@@ -62,15 +67,16 @@ impl Fault {
             Self::Json(text) => reply::text(200, reply::JSON, text.clone()),
             Self::Redirect(url) => reply::redirect(302, url),
             Self::Entra(code) => refusal(*code, &Asked::by_order()),
-            Self::Truncated | Self::Close | Self::Reset | Self::Delay(_) => return None,
+            Self::Truncated | Self::Close | Self::Reset | Self::ResetInBody | Self::Delay(_) => return None,
         })
     }
 }
 
 /// An error that both kinds of client understand: `message` is Azure DevOps', `errors` the registry protocol's.
-fn error(status: u16) -> Response<Body> {
+fn error(status: u16, message: Option<&str>) -> Response<Body> {
     let code = StatusCode::from_u16(status).expect("a fault has a valid status");
-    let message = format!("{} (by order)", code.canonical_reason().unwrap_or("Error"));
+    let by_order = || format!("{} (by order)", code.canonical_reason().unwrap_or("Error"));
+    let message = message.map_or_else(by_order, str::to_owned);
     let registry_code = match status {
         401 => "UNAUTHORIZED",
         403 => "DENIED",

@@ -52,12 +52,22 @@ impl Front {
                 connection.reset_on_close();
                 return Err(HungUp);
             }
+            Some(Fault::ResetInBody) => {
+                // Whether it is a piece or the end does not matter.
+                let _ = std::pin::pin!(body).frame().await;
+                connection.reset_on_close();
+                return Err(HungUp);
+            }
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 inner(Request::from_parts(head, body), number).await
             }
             Some(Fault::Truncated) => truncate(inner(Request::from_parts(head, body), number).await).await?,
-            Some(fault) => fault.reply().expect("all other faults are answers"),
+            Some(fault) => {
+                // An answer before the body's end would end the connection, which is another fault.
+                let _ = body.collect().await;
+                fault.reply().expect("all other faults are answers")
+            }
             None => inner(Request::from_parts(head, body), number).await,
         };
         self.log.answered(number, response.status().as_u16());
