@@ -15,7 +15,7 @@ use crate::secret::IndexOrder;
 use crate::secret::Secret;
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::{self, Wishes};
-use crate::tags::Run;
+use crate::tags::Tagging;
 
 /// Everything that the step will do.
 #[derive(Debug)]
@@ -109,11 +109,10 @@ pub struct Planned {
     pub warnings: Vec<String>,
 }
 
-/// Makes the plan for a run; `material` is `None` for `command: push`.
-pub fn plan(inputs: Inputs, material: Option<Material>, run: &Run) -> anyhow::Result<Planned> {
+/// Makes the plan; `material` is `None` for `command: push`.
+pub fn plan(inputs: Inputs, material: Option<Material>, tagging: Tagging) -> anyhow::Result<Planned> {
     let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
-    let tagging = inputs.tags.apply(run)?;
     warnings.extend(tagging.warnings);
     if tagging.tags.is_empty() && inputs.repository.is_some() {
         if inputs.command != Command::Build {

@@ -39,6 +39,15 @@ pub struct LabelInputs {
     pub base_image_data: bool,
 }
 
+/// Where the image says what it is under the keys of the OCI image specification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OciInputs {
+    /// `ociLabels`.
+    pub labels: bool,
+    /// `ociAnnotations`.
+    pub annotations: bool,
+}
+
 /// All inputs.
 #[derive(Debug)]
 pub struct Inputs {
@@ -60,6 +69,8 @@ pub struct Inputs {
     pub context: Option<String>,
     /// Which labels the image gets besides the user's.
     pub labels: LabelInputs,
+    /// Where the image says what it is.
+    pub oci: OciInputs,
     /// The options of the build, also those in `arguments`.
     pub options: BuildOptions,
     /// `secretIds`.
@@ -133,6 +144,10 @@ impl Inputs {
             labels: LabelInputs {
                 pipeline_data: reader.boolean_or("addPipelineData", true)?,
                 base_image_data: reader.boolean_or("addBaseImageData", true)?,
+            },
+            oci: OciInputs {
+                labels: reader.boolean("ociLabels")?,
+                annotations: reader.boolean("ociAnnotations")?,
             },
             options,
             renamed: renamed(env.strict_input("secretIds")?.unwrap_or_default())?,

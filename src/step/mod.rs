@@ -5,6 +5,7 @@ mod build;
 mod prepare;
 mod publish;
 mod sign_in;
+mod tagging;
 mod tell;
 
 use std::sync::Arc;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 
 use super::Step;
 use crate::agent::endpoint::SystemConnection;
@@ -24,7 +23,6 @@ use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
 use crate::report::summary::Report;
 use crate::secret::user::UserSecret;
-use crate::tags::Run;
 
 impl<'a> Step<'a> {
     /// Masks what the agent gave us before anything else is looked at.
@@ -48,11 +46,16 @@ impl<'a> Step<'a> {
     }
 
     /// Reads what the plan depends on, makes it, and tells what there is to tell about it.
-    pub(super) fn plan(&self, inputs: Inputs, docker: &Docker, report: &mut Report) -> anyhow::Result<Plan> {
+    pub(super) fn plan(
+        &self,
+        mut inputs: Inputs,
+        docker: &Docker,
+        report: &mut Report,
+    ) -> anyhow::Result<Plan> {
+        let tagging = self.tagging(&mut inputs)?;
         let material =
             (inputs.command != Command::Push).then(|| self.material(&inputs, docker)).transpose()?;
-        let run = Run::from_env(self.env, inputs.default_branch.as_deref(), Timestamp::now())?;
-        let mut planned = plan::plan(inputs, material, &run)?;
+        let mut planned = plan::plan(inputs, material, tagging)?;
         planned.warnings.extend(docker.warnings());
         planned.warnings.iter().for_each(|text| self.console.warning(text));
         planned.cautions.iter().for_each(|text| self.console.caution(text));

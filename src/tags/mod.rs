@@ -7,6 +7,7 @@ mod attributes;
 mod date;
 mod expression;
 mod flavor;
+pub mod oci;
 mod rule;
 mod run;
 mod version;

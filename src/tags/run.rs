@@ -11,6 +11,7 @@
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use url::Url;
 
 use super::expression::Expression;
 use crate::agent::env::Env;
@@ -32,6 +33,10 @@ pub struct Run {
     default_branch: Option<String>,
     now: Timestamp,
     committed: Option<Timestamp>,
+    /// The repository's name without what it lies in.
+    repository: Option<String>,
+    /// The repository's page.
+    page: Option<String>,
 }
 
 /// What the run builds.
@@ -84,6 +89,11 @@ impl Run {
             default_branch: default_branch.map(branch),
             now,
             committed: None,
+            repository: env
+                .variable("Build.Repository.Name")
+                .and_then(|name| name.rsplit('/').next())
+                .map(str::to_owned),
+            page: env.variable("Build.Repository.Uri").map(without_user),
         })
     }
 
@@ -91,6 +101,18 @@ impl Run {
     #[must_use]
     pub fn committed_at(self, time: Timestamp) -> Self {
         Self { committed: Some(time), ..self }
+    }
+
+    pub(super) fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
+    }
+
+    pub(super) fn page(&self) -> Option<&str> {
+        self.page.as_deref()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -136,5 +158,18 @@ impl Run {
             (Expression::CommitDate(format), _) => format.of(self.committed.unwrap_or(self.now)),
             _ => String::new(),
         })
+    }
+}
+
+/// A URL without its user: Azure Repos puts the organization there, and others a token.
+fn without_user(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // Both fail for URLs that cannot have a user, and those have none.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.into()
+        }
+        _ => text.to_owned(),
     }
 }

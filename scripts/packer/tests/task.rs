@@ -284,6 +284,8 @@ fn the_inputs_and_their_defaults() {
             "load: Boolean = false",
             "addPipelineData: Boolean = true",
             "addBaseImageData: Boolean = true",
+            "ociLabels: Boolean = false",
+            "ociAnnotations: Boolean = false",
             "provenance: String = ",
             "sbom: String = ",
             "attests: MultiLine = ",

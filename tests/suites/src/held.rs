@@ -15,16 +15,22 @@ impl World {
     /// The digests of the manifest and of its config that the registry holds under a tag or digest, if any.
     #[must_use]
     pub fn held(&self, repository: &str, tag: &str) -> Option<(String, String)> {
-        let (head, body) = self.manifest(repository, tag)?;
-        let digest = header(&head, "docker-content-digest").expect("a manifest has a digest").to_owned();
-        let manifest: serde_json::Value = serde_json::from_str(&body).expect("a manifest is JSON");
+        let (digest, manifest) = self.manifest(repository, tag)?;
         let config = manifest["config"]["digest"].as_str().expect("a manifest of an image has a config");
         Some((digest, config.to_owned()))
     }
 
+    /// The manifest that the registry holds under a tag or digest, if any, and its digest.
+    #[must_use]
+    pub fn manifest(&self, repository: &str, tag: &str) -> Option<(String, serde_json::Value)> {
+        let (head, body) = self.get(repository, tag)?;
+        let digest = header(&head, "docker-content-digest").expect("a manifest has a digest").to_owned();
+        Some((digest, serde_json::from_str(&body).expect("a manifest is JSON")))
+    }
+
     /// Moves a tag to the image that another tag of the repository has, as somebody else would.
     pub fn move_tag(&self, repository: &str, tag: &str, to: &str) {
-        let (head, body) = self.manifest(repository, to).expect("the registry holds it");
+        let (head, body) = self.get(repository, to).expect("the registry holds it");
         let kind = header(&head, "content-type").expect("a manifest has a type");
         let length = body.len();
         let rest = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}");
@@ -33,7 +39,7 @@ impl World {
     }
 
     /// Head and body of the registry's answer, if it holds the manifest.
-    fn manifest(&self, repository: &str, tag: &str) -> Option<(String, String)> {
+    fn get(&self, repository: &str, tag: &str) -> Option<(String, String)> {
         let answer =
             self.ask(&format!("GET /v2/{repository}/manifests/{tag}"), &format!("Accept: {TYPES}\r\n\r\n"));
         let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");

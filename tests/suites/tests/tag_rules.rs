@@ -74,3 +74,43 @@ fn a_rule_that_cannot_be_used_stops_the_step_before_the_build() {
     let references = succeeded(named.run().unwrap()).output("imageReferences").unwrap().to_owned();
     assert!(references.ends_with(":edge"), "{references}");
 }
+
+#[test]
+fn an_image_says_what_it_is_unless_the_user_does() {
+    let world = World::new(Store::Containerd);
+    let repository = unique("tagged");
+    let outcome = succeeded(
+        step(&world, "refs/tags/v1.2.3", &repository, "type=ref,event=tag")
+            .input("ociLabels", "true")
+            .input("ociAnnotations", "true")
+            .input(
+                "labels",
+                "org.opencontainers.image.title=My service\norg.opencontainers.image.licenses=MIT",
+            )
+            .input("addBaseImageData", "false")
+            .input("addPipelineData", "false")
+            .input("sourceDateEpoch", "1700000000")
+            .run()
+            .unwrap(),
+    );
+    let page = format!("{}fabrikam/_git/fabrikam-fiber", world.sandbox.collection_url());
+    let pairs = |title: &str| {
+        serde_json::json!({
+            "org.opencontainers.image.created": "2023-11-14T22:13:20.000Z",
+            "org.opencontainers.image.revision": "6dcb09b5b57875f334f61aebed695e2e4193db5e",
+            "org.opencontainers.image.source": page,
+            "org.opencontainers.image.title": title,
+            "org.opencontainers.image.url": page,
+            "org.opencontainers.image.version": "v1.2.3",
+        })
+    };
+    let (_, manifest) = world.manifest(&repository, "v1.2.3").unwrap();
+    assert_eq!(manifest["annotations"], pairs("fabrikam-fiber"));
+    let reference = outcome.output("imageReferences").unwrap().split(',').next().unwrap();
+    let labels = world.docker(&["image", "inspect", "--format", "{{json .Config.Labels}}", reference]);
+    let mut labels: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&labels).unwrap();
+    labels.retain(|key, _| key.starts_with("org.opencontainers."));
+    let mut expected = pairs("My service");
+    expected["org.opencontainers.image.licenses"] = "MIT".into();
+    assert_eq!(serde_json::Value::from(labels), expected);
+}
