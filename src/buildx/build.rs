@@ -1,9 +1,7 @@
 //! Runs the client and finds out what it built, or why not.
 
-use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 
@@ -14,24 +12,20 @@ use super::docker::Session;
 use super::engine::{Engine, StoredImage};
 use super::metadata::Metadata;
 use super::progress::{BuildLog, Format, Progress, Told};
-use crate::acquire::{Acquired, Acquirer};
+use super::supply::Supply;
 use crate::cancel::Cancel;
 use crate::console::Console;
-use crate::error::{self, hint_context, hinted};
+use crate::error::{hint_context, hinted};
 use crate::feeder::{Feeder, Way};
 use crate::lines::LineBuffer;
 use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
 use crate::process::{Ended, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
-use crate::registry::logins::Logins;
 use crate::secret::Secret;
 
 /// From where to where in the step's progress a build goes, in percent.
 const SHARE: std::ops::Range<u16> = 10..80;
-
-/// How long to wait after a renewal that failed.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(20);
 
 /// What a build needs from the rest of the step.
 #[derive(Debug)]
@@ -57,74 +51,6 @@ pub struct Built {
     pub image: StoredImage,
     /// The digest of its config, where it is known before a push.
     pub config: Option<String>,
-}
-
-/// The secrets of the catalogue: those acquired before the build, and who acquires them again when one ends.
-#[derive(Debug, Clone, Copy)]
-pub struct Supply<'a> {
-    /// Acquired before the build.
-    pub first: &'a Acquired,
-    /// Who acquires them again.
-    pub source: Option<&'a Acquirer<'a>>,
-    /// The logins of registries, who fetches them again as well.
-    pub logins: &'a Logins<'a>,
-}
-
-impl Supply<'_> {
-    /// Replaces secrets and logins in the feeder before they end, as long as it is polled.
-    async fn keep_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
-        let both = async {
-            tokio::try_join!(
-                self.keep_secrets_fresh(feeder, console),
-                self.keep_logins_fresh(feeder, console)
-            )
-        };
-        match both.await? {}
-    }
-
-    async fn keep_secrets_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
-        let mut renewal = self.first.renewal;
-        loop {
-            let (Some(at), Some(source)) = (renewal, self.source) else {
-                return std::future::pending().await;
-            };
-            until(at).await;
-            match Box::pin(source.acquire()).await {
-                Ok(fresh) => {
-                    fresh.secrets.iter().try_for_each(|secret| feeder.replace(secret))?;
-                    console.line("A credential was about to end; later instructions get a fresh one.");
-                    renewal = fresh.renewal;
-                }
-                Err(error) => {
-                    let error = error.context("a credential is about to end and cannot be renewed yet");
-                    console.warning(&error::render(&error));
-                    renewal = Some(SystemTime::now() + RENEWAL_PAUSE);
-                }
-            }
-        }
-    }
-
-    async fn keep_logins_fresh(&self, feeder: &Feeder, console: &Console) -> anyhow::Result<Infallible> {
-        let mut renewal = self.logins.renewal();
-        loop {
-            let Some(at) = renewal else { return std::future::pending().await };
-            until(at).await;
-            let refreshed = self.logins.refresh().await;
-            feeder.replace_logins(&self.logins.encode()?)?;
-            renewal = match refreshed {
-                Ok(()) => self.logins.renewal(),
-                Err(error) => {
-                    let error = error.context("a registry's login is about to end and cannot be renewed yet");
-                    console.warning(&error::render(&error));
-                    Some(SystemTime::now() + RENEWAL_PAUSE)
-                }
-            };
-        }
-    }
-}
-
-async fn until(time: SystemTime) {
-    tokio::time::sleep(time.duration_since(SystemTime::now()).unwrap_or_default()).await;
 }
 
 /// What came of a build.
@@ -162,7 +88,8 @@ impl Workshop<'_> {
     ) -> anyhow::Result<Attempt> {
         let secrets: Vec<&Secret> = supply.first.secrets.iter().chain(&plan.own).collect();
         let mut format = Format::of(self.client);
-        let mut feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::PREFERRED, self.folder)?;
+        let mut feeder =
+            Feeder::new(&secrets, &supply.logins.encode(self.client)?, Way::PREFERRED, self.folder)?;
         let mut outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
         if outcome
             .message()
@@ -176,7 +103,7 @@ impl Workshop<'_> {
                 "the docker client cannot open secrets in memory (it runs as another user or in a sandbox); they are \
                  in private files while it runs",
             );
-            feeder = Feeder::new(&secrets, &supply.logins.encode()?, Way::Files, self.folder)?;
+            feeder = Feeder::new(&secrets, &supply.logins.encode(self.client)?, Way::Files, self.folder)?;
             outcome = self.call(plan, format, supply, &feeder, console, cancel).await?;
         }
         drop(feeder);
@@ -252,7 +179,7 @@ impl Workshop<'_> {
         });
         let ended = tokio::select! {
             ended = running => ended?,
-            broken = supply.keep_fresh(feeder, console) => match broken? {},
+            broken = supply.keep_fresh(feeder, self.client, console) => match broken? {},
         };
         let is_failed = ended != Ended::Exited(0);
         Ok(Outcome { ended, log: progress.end(is_failed, &mut tell), unreachable: unreachable && is_failed })

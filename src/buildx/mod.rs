@@ -15,6 +15,7 @@ pub mod options;
 pub mod output;
 pub mod progress;
 pub mod store;
+pub mod supply;
 pub mod target;
 pub mod transport;
 #[cfg(unix)]

@@ -21,6 +21,9 @@ pub const USERNAME: &str = "00000000-0000-0000-0000-000000000000";
 /// How long a refresh token lasts if it does not say so itself.
 const LIFE: Duration = Duration::from_hours(3);
 
+const NO_REGISTRY: &str =
+    "check the login server of the service connection: what answers there is no Azure Container Registry";
+
 #[derive(Deserialize)]
 struct Exchanged {
     refresh_token: SecretString,
@@ -55,9 +58,9 @@ pub async fn exchange(
     if answer.status != StatusCode::OK {
         return Err(refused(&url, &answer));
     }
-    let Exchanged { refresh_token } = serde_json::from_slice(&answer.body)
-        .ok()
-        .with_context(|| format!("what `{url}` answered is no login of Azure Container Registry"))?;
+    let Ok(Exchanged { refresh_token }) = serde_json::from_slice(&answer.body) else {
+        return Err(hinted(format!("what `{url}` answered is no login"), NO_REGISTRY));
+    };
     let expires = expiry(&refresh_token).unwrap_or_else(|| SystemTime::now() + LIFE);
     Ok(Exchange::Login(Login {
         server: server.to_owned(),
@@ -83,9 +86,7 @@ fn refused(url: &Url, answer: &Answer) -> anyhow::Error {
             "let this agent through the registry's firewall (in the Azure portal: its page > Networking), or run the job on \
              an agent within its network"
         }
-        StatusCode::NOT_FOUND => {
-            "check the login server of the service connection: what answers there is no Azure Container Registry"
-        }
+        status if status == StatusCode::NOT_FOUND || status.is_redirection() => NO_REGISTRY,
         StatusCode::TOO_MANY_REQUESTS => "run the job again later; the registry limits how often it is asked",
         _ => return anyhow::Error::msg(message),
     };

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 
-use super::login::Login;
+use super::login::{Holder, IDENTITY_TOKEN, Login};
+use crate::buildx::client::Client;
 
 /// The variable that names where the logins are; the path is no secret.
 pub const LOGINS_VARIABLE: &str = "FEEDBUILD_LOGINS";
@@ -25,14 +26,15 @@ struct Answer<'a> {
 }
 
 /// The logins as the helper reads them.
-pub fn encode(logins: &[Login]) -> anyhow::Result<SecretSlice<u8>> {
+pub fn encode(logins: &[Login], client: &Client) -> anyhow::Result<SecretSlice<u8>> {
     let by_server: BTreeMap<&str, Answer<'_>> = logins
         .iter()
         .map(|login| {
-            (
-                login.server.as_str(),
-                Answer { username: &login.username, secret: login.secret.expose_secret() },
-            )
+            // Azure Container Registry's token service takes a refresh token by that name from everybody; as a password only
+            // by GET, with which buildx does not begin (containerd, `remotes/docker/auth/fetch.go`) and the old client does.
+            let is_token = login.holder == Holder::Identity && matches!(client, Client::Buildx(_));
+            let username = if is_token { IDENTITY_TOKEN } else { &login.username };
+            (login.server.as_str(), Answer { username, secret: login.secret.expose_secret() })
         })
         .collect();
     Ok(serde_json::to_vec(&by_server).context("cannot write the logins")?.into())
@@ -74,10 +76,10 @@ mod tests {
             server: "127.0.0.1:5000".to_owned(),
             username: "ci".to_owned(),
             secret: "q\"uo'te\\".into(),
-            holder: crate::registry::login::Holder::User,
+            holder: Holder::User,
             expires: None,
         };
-        let logins = encode(&[login]).expect("text");
+        let logins = encode(&[login], &Client::Docker("docker".into())).expect("text");
         let fed = Fed::new("logins", &logins, Way::PREFERRED, &folder).expect("fed");
         let path = fed.path().display().to_string();
         let found = answer("get", "127.0.0.1:5000\n".as_bytes(), &path).expect("it is known");

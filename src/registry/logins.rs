@@ -16,6 +16,7 @@ use crate::agent::endpoint::SystemConnection;
 use crate::agent::env::Env;
 use crate::agent::network::Network;
 use crate::agent::registry_connection::{Access, IdentityKind, RegistryConnection, RegistryIdentity};
+use crate::buildx;
 use crate::console::Console;
 use crate::credential::federation::Federation;
 use crate::credential::{managed_identity, renewal};
@@ -119,14 +120,14 @@ impl<'a> Logins<'a> {
         self.entries.iter().filter_map(|entry| entry.held.borrow().as_ref()?.renewal).min()
     }
 
-    /// What is at hand, as our credential helper reads it.
-    pub fn encode(&self) -> anyhow::Result<SecretSlice<u8>> {
+    /// What is at hand, as our credential helper reads it to tell `client`.
+    pub fn encode(&self, client: &buildx::client::Client) -> anyhow::Result<SecretSlice<u8>> {
         let logins: Vec<Login> = self
             .entries
             .iter()
             .filter_map(|entry| Some(entry.held.borrow().as_ref()?.login.clone()))
             .collect();
-        helper::encode(&logins)
+        helper::encode(&logins, client)
     }
 
     async fn fresh(&self, entry: &Entry<'_>) -> anyhow::Result<Held> {

@@ -5,9 +5,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 
 use super::{Step, is_cancelled};
-use crate::buildx::build::{Built, Supply, Workshop};
+use crate::buildx::build::{Built, Workshop};
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
+use crate::buildx::supply::Supply;
 use crate::error::{self, hinted};
 use crate::feed::doctor;
 use crate::plan::Plan;

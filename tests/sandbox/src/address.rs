@@ -3,8 +3,9 @@
 //! On loopback the two services of Azure DevOps Services differ by path, not by host. Under the service's own
 //! host names (a proxy can lead them here) the real rules hold. A path of one service is unknown to the other.
 
-/// The hosts of Entra's public cloud.
-const LOGIN_HOSTS: [&str; 2] = ["login.microsoftonline.com", "login.windows.net"];
+/// The hosts of Entra: those of the public cloud, and one of each sovereign cloud.
+const LOGIN_HOSTS: [&str; 4] =
+    ["login.microsoftonline.com", "login.windows.net", "login.microsoftonline.us", "login.chinacloudapi.cn"];
 
 /// Which product the sandbox stands in for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

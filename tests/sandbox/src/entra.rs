@@ -1,5 +1,7 @@
 //! Entra's token endpoint, `POST /{tenant}/oauth2/v2.0/token`, as far as workload identity federation needs it.
 
+use std::time::Duration;
+
 use hyper::{Method, Response, header};
 use serde_json::json;
 
@@ -16,7 +18,21 @@ use crate::{
 };
 
 /// Azure DevOps Services, the resource.
-const RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+const AZURE_DEVOPS: &str = "499b84ac-1321-427f-aa17-267ca6975798";
+
+/// Azure Resource Manager, the resource, in each cloud.
+const MANAGEMENT_RESOURCES: [&str; 3] = [
+    "https://management.core.windows.net/",
+    "https://management.core.usgovcloudapi.net/",
+    "https://management.core.chinacloudapi.cn/",
+];
+
+/// Azure Container Registry, the resource, in each cloud.
+pub(crate) const REGISTRY_RESOURCES: [&str; 3] = [
+    "https://containerregistry.azure.net",
+    "https://containerregistry.azure.us",
+    "https://containerregistry.azure.cn",
+];
 
 /// Whether this is the path of a token endpoint.
 pub(crate) fn is_token_endpoint(segments: &[String]) -> bool {
@@ -69,16 +85,13 @@ pub(crate) fn answer(azure: &Azure, request: &Request) -> Response<Body> {
     if jwt::is_expired(&claims) {
         return refusal(700_024, &asked);
     }
-    if field("scope") != format!("{RESOURCE}/.default") {
+    let mut resources = [AZURE_DEVOPS].into_iter().chain(MANAGEMENT_RESOURCES).chain(REGISTRY_RESOURCES);
+    let Some(resource) = resources.find(|resource| field("scope") == format!("{resource}/.default")) else {
         return refusal(70_011, &asked);
-    }
-    let claims = json!({
-        "aud": RESOURCE, "tid": asked.tenant, "appid": application.client_id(),
-        "uti": unique("access token"),
-    });
-    let access_token = jwt::issue(claims, application.life());
+    };
+    let access_token = access_token(resource, &asked.tenant, application.client_id(), application.life());
     azure.issued.add(&access_token);
-    if let Some(token) = application.token(&access_token) {
+    if let Some(token) = application.token(&access_token).filter(|_| resource == AZURE_DEVOPS) {
         azure.add_token(token);
     }
     let life = application.life().as_secs();
@@ -86,6 +99,12 @@ pub(crate) fn answer(azure: &Azure, request: &Request) -> Response<Body> {
         "token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": access_token,
     });
     reply::json(200, &answer)
+}
+
+/// An access token for `resource` of the application or identity `client_id`.
+pub(crate) fn access_token(resource: &str, tenant: &str, client_id: &str, life: Duration) -> String {
+    let claims = json!({ "aud": resource, "tid": tenant, "appid": client_id, "uti": unique("access token") });
+    jwt::issue(claims, life)
 }
 
 fn claim_is_not(claims: &serde_json::Value, name: &str, value: &str) -> bool {

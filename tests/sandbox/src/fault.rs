@@ -33,6 +33,8 @@ pub enum Fault {
     Html,
     /// Status 200 with this text as `application/json`.
     Json(String),
+    /// Another status with this text as `application/json`.
+    Text(u16, String),
     /// The true answer with its true `Content-Length`, broken off in the middle of the body.
     Truncated,
     /// The connection is closed in order, without an answer.
@@ -65,6 +67,7 @@ impl Fault {
                 reply::html(200, "<!DOCTYPE html><html><body>Welcome to the network.</body></html>")
             }
             Self::Json(text) => reply::text(200, reply::JSON, text.clone()),
+            Self::Text(status, text) => reply::text(*status, reply::JSON, text.clone()),
             Self::Redirect(url) => reply::redirect(302, url),
             Self::Entra(code) => refusal(*code, &Asked::by_order()),
             Self::Truncated | Self::Close | Self::Reset | Self::ResetInBody | Self::Delay(_) => return None,

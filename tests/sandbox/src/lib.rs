@@ -32,7 +32,8 @@
 //! Feeds speak every [`Protocol`], and each holds a [`Package`] for each. [`Builder::application`] sets up a workload
 //! identity, [`PackageServer`] is somebody else's feed, as service connections name it.
 //!
-//! [`Registry`] is a real registry with a password, [`Proxy`] a forward proxy that can lead the service's own
+//! [`Registry`] is a real registry with a password, [`Acr`] one with the token services of Azure Container Registry,
+//! [`ManagedIdentity`] gives a machine an identity, [`Proxy`] a forward proxy that can lead the service's own
 //! host names to a sandbox; both record requests and take faults as the sandbox does. [`Gateway`] stands before a real
 //! engine.
 
@@ -43,6 +44,7 @@
 )]
 
 mod aadsts;
+mod acr;
 mod address;
 mod application;
 mod archive;
@@ -59,6 +61,7 @@ mod git;
 mod issued;
 mod jwt;
 mod library;
+mod managed_identity;
 mod maven;
 mod npm;
 mod nuget;
@@ -73,6 +76,8 @@ mod proxy;
 mod pypi;
 mod record;
 mod registry;
+mod registry_process;
+mod registry_token;
 mod reply;
 mod request;
 mod rest;
@@ -86,6 +91,7 @@ mod trap;
 mod upload;
 mod wheel;
 
+pub use acr::{Acr, AcrBuilder, Role};
 pub use address::Flavour;
 pub use application::Application;
 pub use artifact::Artifact;
@@ -94,6 +100,7 @@ pub use fault::Fault;
 pub use feed::Feed;
 pub use gateway::{Entry, Gateway};
 pub use library::Library;
+pub use managed_identity::ManagedIdentity;
 pub use nupkg::Nupkg;
 pub use package::Package;
 pub use package_server::PackageServer;

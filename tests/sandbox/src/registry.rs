@@ -4,32 +4,28 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
-    process::{Child, ChildStderr, Command, Stdio},
-    sync::{
-        Arc, Mutex,
-        mpsc::{self, Sender},
-    },
+    sync::Arc,
     time::Duration,
 };
 
-use hyper::{Request, Response, body::Incoming};
-use serde_json::json;
-use tempfile::TempDir;
+use hyper::{Request, Response, body::Incoming, header::HeaderValue};
+use serde_json::{Value, json};
 
 use crate::{
     fault::Fault,
     front::Front,
     proxy::forward,
     record::Received,
+    registry_process::RegistryProcess,
     reply,
     server::{Body, Connection, Handler, HungUp, Server},
+    tls,
 };
 
-/// How long the registry may take to listen.
-const START_DEADLINE: Duration = Duration::from_secs(30);
+/// This machine, to clients; docker has no exception for it.
+const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
 /// The cheapest cost that bcrypt has: what is hashed here is no secret.
 const BCRYPT_COST: u32 = 4;
@@ -38,56 +34,52 @@ const BCRYPT_COST: u32 = 4;
 pub struct Registry {
     relay: Arc<Relay>,
     server: Server,
-    process: Child,
-    log: Arc<Mutex<String>>,
+    process: RegistryProcess,
     user: String,
     password: String,
-    folder: TempDir,
+    ca_pem: Option<String>,
 }
 
 struct Relay {
     registry: SocketAddr,
+    scheme: &'static str,
     front: Front,
 }
 
 impl Registry {
     /// Starts `binary` on a random port of 127.0.0.1, open to this user name and password only.
     pub fn start(binary: &Path, user: &str, password: &str) -> Self {
-        let folder = TempDir::with_prefix("registry-").expect("a temporary folder can be made");
-        let config = configure(folder.path(), user, password);
-        let mut process = Command::new(binary)
-            .arg("serve")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start `{}`: {error}", binary.display()));
-        let log = Arc::new(Mutex::new(String::new()));
-        let (found, address) = mpsc::channel();
-        let stderr = process.stderr.take().expect("stderr is piped");
-        std::thread::spawn({
-            let log = Arc::clone(&log);
-            move || read_log(stderr, &log, &found)
-        });
-        // The registry says where it listens after it has bound the port: from then on it answers.
-        let Ok(registry) = address.recv_timeout(START_DEADLINE) else {
-            end(&mut process);
-            panic!(
-                "`{}` does not listen: {}",
-                binary.display(),
-                log.lock().expect("the reader does not panic")
-            );
-        };
-        let relay = Arc::new(Relay { registry, front: Front::default() });
-        let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), None, Arc::clone(&relay));
+        Self::open(binary, user, password, false)
+    }
+
+    /// Starts one that speaks TLS with a certificate of a private authority.
+    ///
+    /// It is reached as 0.0.0.0, which leads to this machine as 127.0.0.1 does; docker lets registries of 127.0.0.0/8 pass
+    /// with any certificate.
+    pub fn start_tls(binary: &Path, user: &str, password: &str) -> Self {
+        Self::open(binary, user, password, true)
+    }
+
+    fn open(binary: &Path, user: &str, password: &str, speaks_tls: bool) -> Self {
+        let process = RegistryProcess::start(binary, |folder| htpasswd(folder, user, password));
+        let (acceptor, ca_pem) = speaks_tls.then(|| tls::acceptor(vec![ANY.to_string()])).unzip();
+        let scheme = if speaks_tls { "https" } else { "http" };
+        let relay = Arc::new(Relay { registry: process.address(), scheme, front: Front::default() });
+        let server = Server::start(IpAddr::V4(Ipv4Addr::LOCALHOST), acceptor, Arc::clone(&relay));
         let (user, password) = (user.to_owned(), password.to_owned());
-        Self { relay, server, process, log, user, password, folder }
+        Self { relay, server, process, user, password, ca_pem }
     }
 
     /// Host and port, as image references begin.
     pub fn host(&self) -> String {
-        self.server.address().to_string()
+        let address = self.server.address();
+        let ip = if self.ca_pem.is_some() { ANY } else { Ipv4Addr::LOCALHOST };
+        format!("{ip}:{}", address.port())
+    }
+
+    /// The private certificate authority of a registry that speaks TLS.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.ca_pem.as_deref()
     }
 
     /// The user name that it lets in.
@@ -137,18 +129,12 @@ impl Registry {
 
     /// What the registry itself has logged so far.
     pub fn log(&self) -> String {
-        self.log.lock().expect("the reader does not panic").clone()
+        self.process.log()
     }
 
     /// The folder of its configuration and its data, blobs included.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        end(&mut self.process);
+        self.process.folder()
     }
 }
 
@@ -158,47 +144,25 @@ impl Handler for Relay {
         request: Request<Incoming>,
         connection: &Connection,
     ) -> Result<Response<Body>, HungUp> {
-        let pass = async |request, _| {
-            forward(self.registry, request).await.unwrap_or_else(|error| reply::html(502, error.to_string()))
-        };
+        let pass = async |request, _| pass_on(self.registry, self.scheme, request).await;
         self.front.answer(request, connection, pass).await
     }
 }
 
-/// Writes the registry's configuration and password file into `folder`.
-fn configure(folder: &Path, user: &str, password: &str) -> std::path::PathBuf {
+/// Hands a request on to a registry, which makes its own URLs of the host and the scheme that the client uses.
+pub(crate) async fn pass_on(
+    registry: SocketAddr,
+    scheme: &'static str,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    request.headers_mut().insert("x-forwarded-proto", HeaderValue::from_static(scheme));
+    forward(registry, request).await.unwrap_or_else(|error| reply::html(502, error.to_string()))
+}
+
+/// Writes the password file into `folder` and has the registry read it.
+fn htpasswd(folder: &Path, user: &str, password: &str) -> Value {
     let passwords = folder.join("htpasswd");
     let hash = bcrypt::hash(password, BCRYPT_COST).expect("bcrypt takes any password without a null byte");
     fs::write(&passwords, format!("{user}:{hash}\n")).expect("the temporary folder is writable");
-    // The registry reads YAML, which JSON is.
-    let config = json!({
-        "version": 0.1,
-        "storage": { "filesystem": { "rootdirectory": folder.join("data") }, "delete": { "enabled": true } },
-        "http": { "addr": "127.0.0.1:0" },
-        "auth": { "htpasswd": { "realm": "registry", "path": passwords } },
-    });
-    let path = folder.join("config.yml");
-    fs::write(&path, config.to_string()).expect("the temporary folder is writable");
-    path
-}
-
-/// Keeps what the registry logs, and sends the address that it says it listens on.
-fn read_log(stderr: ChildStderr, log: &Mutex<String>, found: &Sender<SocketAddr>) {
-    for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        let address =
-            line.split_once("listening on ").and_then(|(_, rest)| rest.split('"').next()?.parse().ok());
-        if let Some(address) = address {
-            // The starter waits for the first address only.
-            let _ = found.send(address);
-        }
-        let mut log = log.lock().expect("no thread panics with the registry's log");
-        log.push_str(&line);
-        log.push('\n');
-    }
-}
-
-fn end(process: &mut Child) {
-    // A process that has ended already can be neither killed nor waited for twice.
-    let _ = process.kill();
-    let _ = process.wait();
+    json!({ "htpasswd": { "realm": "registry", "path": passwords } })
 }

@@ -13,6 +13,8 @@ use tokio_rustls::{
     },
 };
 
+use crate::issued::unique;
+
 /// A server side of TLS for `names` (host names and IP addresses), and the PEM of the authority behind it.
 pub(crate) fn acceptor(names: Vec<String>) -> (TlsAcceptor, String) {
     let authority = new_authority();
@@ -59,7 +61,7 @@ fn accept(
 
 fn new_authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut authority = CertificateParams::default();
-    authority.distinguished_name.push(DnType::CommonName, "Sandbox Root CA");
+    authority.distinguished_name.push(DnType::CommonName, format!("Sandbox Root CA {}", unique("authority")));
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(authority, new_key()).expect("a CA can sign itself")
 }
