@@ -24,6 +24,10 @@ pub struct BuildCall<'a> {
     pub labels: &'a [String],
     /// The options.
     pub options: &'a BuildOptions,
+    /// The value of `--output`, of buildx.
+    pub output: &'a str,
+    /// A cache to write, besides one that is part of the image.
+    pub cache_to: Option<&'a Cache>,
     /// The time of everything in the image, in seconds since 1970.
     pub source_date_epoch: Option<u64>,
     /// Where the client writes what it built.
@@ -94,7 +98,7 @@ impl BuildCall<'_> {
         list("ulimit", &options.ulimits);
         args.extend(options.cache_from.iter().map(|cache| format!("--cache-from={}", cache.spec())));
         let inline = options.cache_to.iter().filter(|cache| cache.is_inline());
-        args.extend(inline.map(|cache| format!("--cache-to={}", cache.spec())));
+        args.extend(inline.chain(self.cache_to).map(|cache| format!("--cache-to={}", cache.spec())));
         args.extend(options.cgroup_parent.as_ref().map(|parent| format!("--cgroup-parent={parent}")));
         args.extend(options.shm_size.as_ref().map(|size| format!("--shm-size={size}")));
         match &options.call {
@@ -106,10 +110,9 @@ impl BuildCall<'_> {
 
     /// What is written, and what the image says of itself; see [`super::attestation`].
     fn exports(&self) -> Vec<String> {
-        let (outputs, attestations) = (&self.options.outputs, &self.options.attestations);
+        let attestations = &self.options.attestations;
         let value = |wanted: &Option<String>| wanted.as_deref().unwrap_or("false").to_owned();
-        let mut args = vec![format!("--output={}", outputs.image_spec())];
-        args.extend(outputs.files.iter().map(|file| format!("--output={}", file.spec())));
+        let mut args = vec![format!("--output={}", self.output)];
         args.extend(attestations.others.iter().map(|other| format!("--attest={other}")));
         args.push(format!("--provenance={}", value(&attestations.provenance)));
         args.push(format!("--sbom={}", value(&attestations.sbom)));
@@ -145,6 +148,8 @@ mod tests {
             secrets,
             labels: &["ours=1".to_owned()],
             options,
+            output: &options.outputs.image_spec(),
+            cache_to: None,
             source_date_epoch: epoch,
             result: Path::new("/t/result"),
         };
@@ -264,7 +269,6 @@ mod tests {
                 "--cgroup-parent=build.slice",
                 "--shm-size=1g",
                 "--output=type=image,compression=zstd",
-                "--output=type=local,dest=/s/out",
                 "--attest=type=x",
                 "--provenance=mode=max",
                 "--sbom=true",
@@ -277,6 +281,42 @@ mod tests {
         assert_eq!(
             args(&Client::Buildx("docker-buildx".into()), &[], &call, None)[5..],
             ["--label=ours=1", "--call=check", "--", "/s/app"]
+        );
+    }
+
+    #[test]
+    fn an_export_writes_where_it_is_told() {
+        let cache = |value| Cache::parse("input `cacheTo`", value, Path::new("/s")).expect(value);
+        let options = BuildOptions {
+            cache_to: [cache("type=inline"), cache("host/app:cache")].concat(),
+            ..BuildOptions::default()
+        };
+        let client = Client::Buildx("docker-buildx".into());
+        let call = BuildCall {
+            client: &client,
+            builder: "far",
+            progress: Format::Plain,
+            dockerfile: Path::new("/s/app/Dockerfile"),
+            context: "/s/app",
+            secrets: &[],
+            labels: &[],
+            options: &options,
+            output: "type=cacheonly",
+            cache_to: options.cache_to.last(),
+            source_date_epoch: None,
+            result: Path::new("/t/result"),
+        };
+        assert_eq!(
+            call.args()[5..],
+            [
+                "--cache-to=type=inline",
+                "--cache-to=type=registry,ref=host/app:cache",
+                "--output=type=cacheonly",
+                "--provenance=false",
+                "--sbom=false",
+                "--",
+                "/s/app"
+            ]
         );
     }
 

@@ -70,6 +70,12 @@ impl Cache {
         self.kind == "inline"
     }
 
+    /// Whether the step fails if the cache cannot be written: BuildKit's own `ignore-error`, which is on here by default.
+    #[must_use]
+    pub fn must_succeed(&self) -> bool {
+        self.attributes.iter().any(|(key, value)| key == "ignore-error" && value == "false")
+    }
+
     /// The reference, if it is a cache in a registry.
     #[must_use]
     pub fn reference(&self) -> Option<&str> {

@@ -9,6 +9,8 @@ pub mod client;
 pub mod context;
 pub mod docker;
 pub mod engine;
+pub mod export;
+pub mod failure;
 pub mod limits;
 pub mod metadata;
 pub mod options;
@@ -20,3 +22,4 @@ pub mod target;
 pub mod transport;
 #[cfg(unix)]
 mod tunnel;
+pub mod workshop;

@@ -128,6 +128,38 @@ impl Outputs {
     pub fn image_spec(&self) -> String {
         spec("image", None, &self.image)
     }
+
+    /// The value of `--output` that writes the image to the client's standard output.
+    #[must_use]
+    pub fn stream_spec(&self) -> String {
+        spec("oci", Some(Path::new("-")), &self.image)
+    }
+
+    /// The value of `--output` that pushes the image to a repository without a tag, as a stream of it holds it.
+    #[must_use]
+    pub fn push_spec(&self, repository: &str) -> String {
+        let mut attributes: Vec<(String, String)> = [
+            ("name", repository),
+            ("push", "true"),
+            ("push-by-digest", "true"),
+            // Some builders would keep it under that name.
+            ("store", "false"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        if !self.image.iter().any(|(key, _)| key == "oci-mediatypes") {
+            attributes.push(("oci-mediatypes".to_owned(), "true".to_owned()));
+        }
+        attributes.extend_from_slice(&self.image);
+        spec("image", None, &attributes)
+    }
+
+    /// The value of `--output` that loads the image into an engine; how it is written matters only to one that keeps
+    /// manifests.
+    #[must_use]
+    pub fn load_spec(&self, keeps_manifests: bool) -> String {
+        spec("docker", None, if keeps_manifests { &self.image } else { &[] })
+    }
 }
 
 impl FileOutput {
@@ -191,6 +223,38 @@ mod tests {
         for (value, expected) in table {
             assert_eq!(outputs(value, false).expect(value), expected, "{value}");
         }
+    }
+
+    #[test]
+    fn an_image_is_written_alike_wherever_it_goes() {
+        let of = |value: &str| {
+            let mut outputs = Outputs::default();
+            outputs.add("input `outputs`", value, Path::new("/s"), true).expect(value);
+            [
+                outputs.stream_spec(),
+                outputs.push_spec("host/app"),
+                outputs.load_spec(true),
+                outputs.load_spec(false),
+            ]
+        };
+        assert_eq!(
+            of("type=registry"),
+            [
+                "type=oci,dest=-",
+                "type=image,name=host/app,push=true,push-by-digest=true,store=false,oci-mediatypes=true",
+                "type=docker",
+                "type=docker"
+            ]
+        );
+        assert_eq!(
+            of("type=image,compression=zstd,oci-mediatypes=false"),
+            [
+                "type=oci,dest=-,compression=zstd,oci-mediatypes=false",
+                "type=image,name=host/app,push=true,push-by-digest=true,store=false,compression=zstd,oci-mediatypes=false",
+                "type=docker,compression=zstd,oci-mediatypes=false",
+                "type=docker"
+            ]
+        );
     }
 
     #[test]

@@ -85,6 +85,18 @@ impl Registry {
         Ok(Self { client, base, authorization })
     }
 
+    /// Asks whether the registry accepts a login.
+    pub async fn check_login(
+        repository: &Repository,
+        login: &Login,
+        network: &Network,
+    ) -> anyhow::Result<()> {
+        let registry = Self::connect(repository, Some(login), Access::Push, network).await?;
+        let url = format!("{}v2/", registry.base);
+        let answer = registry.client.send(|| registry.authorize(registry.client.get(&url))).await?;
+        expect(&answer, &[StatusCode::OK], "/v2/")
+    }
+
     /// Reads the manifest of a tag or digest.
     pub async fn manifest(&self, repository: &Repository, reference: &str) -> anyhow::Result<Manifest> {
         let url = self.manifest_url(repository, reference);

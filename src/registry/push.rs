@@ -10,6 +10,8 @@ use super::manifest::Manifest;
 use super::reference::{Repository, Tag, server_address};
 use crate::agent::network::Network;
 use crate::buildx::engine::{Engine, StoredImage};
+use crate::buildx::failure::BuilderLost;
+use crate::cancel::Cancelled;
 use crate::console::Console;
 use crate::error::hinted;
 
@@ -37,19 +39,22 @@ impl Destination<'_> {
         Ok(())
     }
 
-    /// Finds out before the build whether the registry accepts the login; after a long build would be late.
+    /// Finds out before the build whether the registry accepts the login; after a long build would be late. The engine
+    /// asks it if it is to push, else we do.
     pub async fn check_login(
         &self,
-        engine: &Engine,
+        engine: Option<&Engine>,
         logins: &Logins<'_>,
+        network: &Network,
         console: &Console,
     ) -> anyhow::Result<()> {
         if self.login(logins).await?.is_none() {
             return Ok(());
         }
-        let check = async |login: Option<&Login>| match login {
-            Some(login) => engine.check_login(login).await,
-            None => Ok(()),
+        let check = async |login: Option<&Login>| match (login, engine) {
+            (Some(login), Some(engine)) => engine.check_login(login).await,
+            (Some(login), None) => Registry::check_login(self.repository, login, network).await,
+            (None, _) => Ok(()),
         };
         self.insist("login", logins, console, check).await?;
         Ok(())
@@ -83,7 +88,7 @@ impl Destination<'_> {
             let push = async |login: Option<&Login>| {
                 engine.push(&repository, tag.as_str(), login, |line| console.line(line)).await
             };
-            let login = self
+            let ((), login) = self
                 .insist("push", logins, console, push)
                 .await
                 .with_context(|| format!("cannot push `{reference}` ({})", pushed(number)))?;
@@ -97,19 +102,23 @@ impl Destination<'_> {
         manifest.context("there is no tag to push")
     }
 
-    /// Lets the engine try again what a fault that passes has stopped, each time with a login that is not about to end;
-    /// returns the last one.
-    async fn insist(
+    /// Lets the engine or builder try again what a fault that passes has stopped, each time with a login that is not about
+    /// to end; returns the last one beside what came of it.
+    pub async fn insist<T>(
         &self,
         what: &str,
         logins: &Logins<'_>,
         console: &Console,
-        attempt: impl AsyncFn(Option<&Login>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<Option<Login>> {
+        attempt: impl AsyncFn(Option<&Login>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Option<Login>)> {
         let mut attempts = 1;
         loop {
             let login = self.login(logins).await?;
-            let Err(error) = attempt(login.as_ref()).await else { return Ok(login) };
+            let error = match attempt(login.as_ref()).await {
+                Ok(done) => return Ok((done, login)),
+                Err(error) if error.is::<Cancelled>() || error.is::<BuilderLost>() => return Err(error),
+                Err(error) => error,
+            };
             let fault = Fault::of(&error);
             let Some(pause) = fault.pause(attempts) else {
                 return Err(fault.explain(error, what, attempts, self.repository, login.as_ref()));

@@ -1,8 +1,6 @@
 //! Finds the labels of the base image.
 
 use super::Step;
-use crate::buildx::builder::Driver;
-use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::error;
 use crate::plan::Plan;
@@ -10,12 +8,11 @@ use crate::registry::base_digest::Lookup;
 use crate::registry::logins::Logins;
 
 impl Step<'_> {
-    /// The labels of `addBaseImageData`, as `Docker@2` names them. Whatever fails costs a label and nothing else.
+    /// The labels of `addBaseImageData`, as `Docker@2` names them; `engine` is the one that builds. Whatever fails costs a label and nothing else.
     pub(super) async fn base_labels(
         &self,
         plan: &Plan,
-        docker: &Docker,
-        engine: &Engine,
+        engine: Option<&Engine>,
         logins: &Logins<'_>,
     ) -> Vec<String> {
         let Some((build, base)) = plan.build.as_ref().and_then(|build| Some((build, build.base.as_ref()?)))
@@ -23,8 +20,8 @@ impl Step<'_> {
             return Vec::new();
         };
         // buildx lets the docker driver, and no other, take an image from the engine's store first.
-        let local = docker.builder.driver == Driver::Docker && !build.options.pull;
-        let lookup = Lookup { engine: local.then_some(engine), logins, network: &self.network };
+        let engine = engine.filter(|_| !build.options.pull);
+        let lookup = Lookup { engine, logins, network: &self.network };
         let digest = lookup.digest(base).await.unwrap_or_else(|error| {
             let error =
                 error.context(format!("the image has no label `image.base.digest` of `{}`", base.name));

@@ -1,47 +1,68 @@
 //! Builds the image, or finds the one that an earlier step built.
 
+use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
 
 use super::{Step, is_cancelled};
-use crate::buildx::build::{Built, Workshop};
+use crate::buildx::build::Built;
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::buildx::supply::Supply;
+use crate::buildx::workshop::{Examine, Manner, Workshop};
 use crate::error::{self, hinted};
 use crate::feed::doctor;
 use crate::plan::Plan;
+use crate::registry::logins::Logins;
+use crate::registry::oci_layout::Examined;
 use crate::report::summary::Report;
 
 impl Step<'_> {
-    /// Builds; for `command: push`, finds what an earlier step built. `None` if a `call` asked for no image.
-    pub(super) async fn build(
-        &self,
-        plan: &Plan,
-        docker: &Docker,
-        engine: &Engine,
-        supply: Supply<'_>,
+    /// Lays out what the client needs; `None` for `command: push`, which builds nothing.
+    pub(super) fn workshop<'w>(
+        &'w self,
+        plan: &'w Plan,
+        docker: &'w Docker,
+        engine: Option<&'w Engine>,
+        logins: &Logins<'_>,
         base_labels: &[String],
-        report: &mut Report,
-    ) -> anyhow::Result<Option<Built>> {
-        let started = Instant::now();
-        let Some(wanted) = &plan.build else {
-            return self.cancel.unless(find(plan, engine)).await.map(Some);
-        };
-        self.console.section(&format!("Building {}", wanted.dockerfile.display()));
-        let session =
-            docker.open_session(self.env, supply.logins, &wanted.variables, &self.folder, self.console)?;
-        let workshop = Workshop {
-            engine,
+    ) -> anyhow::Result<Option<Workshop<'w>>> {
+        let Some(build) = &plan.build else { return Ok(None) };
+        let session = docker.open_session(self.env, logins, &build.variables, &self.folder, self.console)?;
+        Ok(Some(Workshop {
+            plan: build,
+            labels: [&build.labels, base_labels].concat(),
             client: &docker.client,
             builder: &docker.builder,
-            session: &session,
+            engine,
+            session,
             folder: &self.folder,
-            labels: &[&wanted.labels, base_labels].concat(),
+            console: self.console,
+            cancel: self.cancel,
+            manner: Cell::new(Manner::of(&docker.client)),
+        }))
+    }
+
+    /// Builds; without a workshop, finds what an earlier step built. `None` if a `call` asked for no image.
+    pub(super) async fn build<'w>(
+        &self,
+        plan: &Plan,
+        workshop: Option<&'w Workshop<'w>>,
+        engine: Option<&'w Engine>,
+        supply: Supply<'_>,
+        report: &mut Report,
+    ) -> anyhow::Result<Option<Built<'w>>> {
+        let started = Instant::now();
+        let Some(workshop) = workshop else {
+            let engine = engine.context("there is no engine to push from")?;
+            return self.cancel.unless(find(plan, engine)).await.map(Some);
         };
+        self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
         self.console.group("Build");
-        let attempt = workshop.build(wanted, supply, self.console, self.cancel).await;
+        let examine: Examine = Arc::new(|stream| Examined::read(stream));
+        let attempt = workshop.build(supply, &examine).await;
         self.console.end_group();
         let built = attempt.and_then(|attempt| {
             report.build = Some(attempt.log);
@@ -71,7 +92,7 @@ impl Step<'_> {
 }
 
 /// The image that an earlier step built under the first of the references.
-async fn find(plan: &Plan, engine: &Engine) -> anyhow::Result<Built> {
+async fn find<'e>(plan: &Plan, engine: &'e Engine) -> anyhow::Result<Built<'e>> {
     let destination = plan.destination().context("there is nothing to push")?;
     let references = destination.references();
     let reference = references.first().context("there is no tag to push")?;
@@ -82,5 +103,5 @@ async fn find(plan: &Plan, engine: &Engine) -> anyhow::Result<Built> {
              `tags`, or use `command: buildAndPush`",
         )
     })?;
-    Ok(Built { config: image.manifest.is_none().then(|| image.id.clone()), image })
+    Ok(Built::stored(engine, image))
 }

@@ -2,6 +2,7 @@
 
 mod base_labels;
 mod build;
+mod export;
 mod prepare;
 mod publish;
 mod sign_in;
@@ -66,9 +67,12 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let logins = step.logins(&plan, &docker);
     let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref(), logins: &logins };
-    let built = step.build(&plan, &docker, &engine, supply, &labels, report).await?;
+    let workshop = step.workshop(&plan, &docker, engine.as_ref(), &logins, &labels)?;
+    let built = step.build(&plan, workshop.as_ref(), engine.as_ref(), supply, report).await?;
     let Some(built) = built else { return Ok(()) };
-    step.publish(&plan, &engine, &built, &logins, report).await?;
+    step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
+    step.publish(&plan, &built, &logins, report).await?;
+    step.export_caches(workshop.as_ref(), &logins, report).await?;
     step.tell(report);
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::agent::pipeline_labels::pipeline_labels;
 use crate::agent::secrets;
 use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
-use crate::buildx::{build, context, limits};
+use crate::buildx::{context, failure, limits};
 use crate::cancel::Cancel;
 use crate::console::Console;
 use crate::credential::USERNAME;
@@ -99,7 +99,7 @@ impl<'a> Step<'a> {
         if let Some((name, _)) =
             build_args.iter().find(|(_, value)| self.console.redactor().leaks(value.as_bytes()))
         {
-            return Err(build::exposed(&format!("build argument `{name}`")));
+            return Err(failure::exposed(&format!("build argument `{name}`")));
         }
         let mut labels = pipeline_labels(self.env, inputs.labels.pipeline_data);
         labels.retain(|label| !self.console.redactor().leaks(label.as_bytes()));

@@ -31,25 +31,24 @@ impl Step<'_> {
         source: Option<&Acquirer<'_>>,
         logins: &Logins<'_>,
         report: &mut Report,
-    ) -> anyhow::Result<(Acquired, Engine, Vec<String>)> {
+    ) -> anyhow::Result<(Acquired, Option<Engine>, Vec<String>)> {
         let started = Instant::now();
         let engine = async {
-            let ssh = Ssh {
-                env: &child_environment(self.env, &self.console.redactor(), &[], []),
-                folder: self.folder.path(),
-            };
-            let engine = Engine::connect(&docker.target, ssh).await?;
+            let engine = self.engine(plan, docker).await?;
+            let builds = engine.as_ref().filter(|_| docker.builder.driver == Driver::Docker);
             if let Some(build) = &plan.build {
-                check_store(&build.options, docker, &engine).await?;
+                check_store(&build.options, builds).await?;
                 logins.refresh().await?;
             }
             let login = async {
                 match plan.destination().filter(|_| plan.command != Command::Build) {
-                    Some(destination) => destination.check_login(&engine, logins, self.console).await,
+                    Some(destination) => {
+                        destination.check_login(builds, logins, &self.network, self.console).await
+                    }
                     None => Ok(()),
                 }
             };
-            let labels = async { Ok(self.base_labels(plan, docker, &engine, logins).await) };
+            let labels = async { Ok(self.base_labels(plan, builds, logins).await) };
             let ((), labels) = tokio::try_join!(login, labels)?;
             Ok((engine, labels))
         };
@@ -71,6 +70,17 @@ impl Step<'_> {
         report.secrets = acquired.secrets.iter().chain(own).map(|secret| secret.id.clone()).collect();
         report.stages.push(("Sign in", started.elapsed()));
         Ok((acquired, engine, labels))
+    }
+
+    /// Reaches the engine, if it builds, pushes or is to get the image: other builders need none on the agent.
+    async fn engine(&self, plan: &Plan, docker: &Docker) -> anyhow::Result<Option<Engine>> {
+        let loads = plan.build.as_ref().is_none_or(|build| build.options.load);
+        if docker.builder.driver != Driver::Docker && !loads {
+            return Ok(None);
+        }
+        let env = child_environment(self.env, &self.console.redactor(), &[], []);
+        let ssh = Ssh { env: &env, folder: self.folder.path() };
+        Engine::connect(&docker.target, ssh).await.map(Some)
     }
 
     /// Who acquires the secrets of the catalogue, if the build mounts any.
@@ -105,10 +115,10 @@ impl Step<'_> {
     }
 }
 
-/// Stops what the image store of the engine that builds cannot do. That engine is asked only if it matters.
-async fn check_store(options: &BuildOptions, docker: &Docker, engine: &Engine) -> anyhow::Result<()> {
-    let Some(what) = limits::beyond_classic_store(options) else { return Ok(()) };
-    if docker.builder.driver == Driver::Docker && engine.has_classic_store().await? {
+/// Stops what the image store of the engine that builds cannot do. It is asked only if it matters.
+async fn check_store(options: &BuildOptions, engine: Option<&Engine>) -> anyhow::Result<()> {
+    let (Some(what), Some(engine)) = (limits::beyond_classic_store(options), engine) else { return Ok(()) };
+    if engine.has_classic_store().await? {
         return Err(limits::classic_store(what));
     }
     Ok(())

@@ -1,0 +1,107 @@
+//! Why a call of the client failed, from what it said last.
+
+use super::builder::{Builder, Driver};
+use crate::error::{hint_context, hinted};
+
+/// The error for an argument of the client that holds a secret.
+#[must_use]
+pub fn exposed(argument: &str) -> anyhow::Error {
+    hinted(
+        format!(
+            "{argument} holds a secret of this step; everybody who has the image, or an account on the agent, could \
+             read it"
+        ),
+        "mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` or `secretEnvs`",
+    )
+}
+
+/// A connection to the builder that broke, in the client's words.
+#[derive(Debug)]
+pub struct BuilderLost(String);
+
+impl std::fmt::Display for BuilderLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BuilderLost {}
+
+/// One concise error from what the client said last.
+pub(super) fn failed(said: Option<&str>, what: &str, how: &str, builder: &Builder) -> anyhow::Error {
+    let text = said.unwrap_or("it said nothing; see the log above");
+    // buildx repeats what it was doing before the cause.
+    let cause = ["failed to build: ", "failed to solve: "]
+        .iter()
+        .fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
+    let error = anyhow::anyhow!("{cause}");
+    if text.contains("the buildx component is missing or broken") {
+        return error.context(hint_context(
+            "this docker client cannot build without the buildx plugin",
+            "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
+        ));
+    }
+    let refused = ["401 Unauthorized", "403 Forbidden", "pull access denied", "authorization failed"];
+    if text.contains("failed to resolve source metadata") && refused.iter().any(|sign| text.contains(sign)) {
+        return error.context(hint_context(
+            format!("a base image cannot be pulled ({how})"),
+            "log in to its registry before this step by `Docker@2` with `command: login`; the login of \
+             `containerRegistry` is used for its own registry alone",
+        ));
+    }
+    let (who, log, place) = match builder.driver {
+        Driver::Docker => {
+            let log = "the engine's own log (`journalctl -u docker`)".to_owned();
+            ("the Docker engine".to_owned(), log, "the agent")
+        }
+        _ => (
+            format!("builder `{}`", builder.name),
+            format!("its own log, or `docker buildx inspect {}`", builder.name),
+            "its machine",
+        ),
+    };
+    let lost = [
+        "rpc error: code = Unavailable",
+        "error reading from server: EOF",
+        "Cannot connect to the Docker daemon",
+    ];
+    if lost.iter().any(|sign| text.contains(sign)) {
+        return anyhow::Error::new(BuilderLost(cause.to_owned())).context(hint_context(
+            format!("{who} went away during {what} ({how})"),
+            format!("see {log}, and whether {place} ran out of memory or disk; then run the job again"),
+        ));
+    }
+    error.context(format!("{what} failed ({how})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::env::Env;
+    use crate::error;
+    use crate::registry::config::DockerConfig;
+
+    fn builder() -> Builder {
+        Builder::find(None, &Env::default(), &DockerConfig::default()).expect("the default one").0
+    }
+
+    #[test]
+    fn a_failure_is_one_concise_message() {
+        let builder = builder();
+        let said = "failed to build: failed to solve: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3";
+        assert_eq!(
+            error::render(&failed(Some(said), "the build", "exit code 1", &builder)),
+            "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c exit 3\" did not complete successfully: \
+             exit code: 3"
+        );
+    }
+
+    #[test]
+    fn an_engine_that_went_away_is_told_from_a_failed_build() {
+        let builder = builder();
+        let said =
+            "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF";
+        let text = error::render(&failed(Some(said), "the build", "exit code 1", &builder));
+        assert!(text.starts_with("the Docker engine went away") && text.contains("hint: "), "{text}");
+    }
+}
