@@ -3,6 +3,7 @@
 //! Rule: read as BuildKit reads it, and leave it to BuildKit to say what is wrong in it.
 
 mod base;
+mod history;
 pub mod locate;
 pub mod mounts;
 mod stage;
@@ -10,5 +11,6 @@ mod syntax;
 mod word;
 
 pub use base::{BaseImage, base_image};
+pub use history::lines_of_history;
 pub use locate::locate;
 pub use mounts::{SecretMount, secret_mounts};

@@ -123,6 +123,16 @@ impl<'a> Stages<'a> {
         }
     }
 
+    /// The indices of the stages that one of `target` is built from, itself the last.
+    pub(super) fn chain(&self, target: Option<&str>) -> anyhow::Result<Vec<usize>> {
+        let mut chain = vec![self.target(target)?];
+        while let Base::Stage(base) = self.in_order[chain[chain.len() - 1]].base {
+            chain.push(base);
+        }
+        chain.reverse();
+        Ok(chain)
+    }
+
     /// The indices of the stages that a build of `target` runs.
     pub(super) fn reached(&self, target: Option<&str>) -> anyhow::Result<BTreeSet<usize>> {
         let mut reached = BTreeSet::new();

@@ -4,12 +4,33 @@
 //! elsewhere. What cannot be read is an error, never a pass.
 
 pub mod age;
+pub mod archive;
+#[cfg(test)]
+mod archive_tests;
+pub mod config;
 mod filter;
+pub mod finding;
+#[cfg(test)]
+mod fixture;
 pub mod form;
+mod hash;
+pub mod image;
+#[cfg(test)]
+mod image_tests;
+mod layout;
+mod mend;
 pub mod needle;
 pub mod policy;
+mod reader;
+mod report;
 pub mod search;
+mod tar;
+mod zip;
+mod zstd;
 
+pub use archive::Limits;
+pub use finding::{Finding, Place};
 pub use form::Form;
+pub use image::{Examined, Image, Options, examine};
 pub use needle::{Needle, Severity};
 pub use search::{Hit, Scan, Searcher};

@@ -83,6 +83,24 @@ impl Searcher {
         self.ranges(bytes, &mut |pattern, range| on_hit(pattern.hit(range.start as u64)));
     }
 
+    /// `text` with every hit replaced by `***`.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        let mut hits: Vec<Range<usize>> = Vec::new();
+        self.ranges(text.as_bytes(), &mut |_, range| hits.push(range));
+        hits.sort_by_key(|range| range.start);
+        let (mut clean, mut from) = (Vec::new(), 0);
+        for range in hits {
+            if range.start >= from {
+                clean.extend_from_slice(&text.as_bytes()[from..range.start]);
+                clean.extend_from_slice(b"***");
+            }
+            from = from.max(range.end);
+        }
+        clean.extend_from_slice(&text.as_bytes()[from..]);
+        String::from_utf8_lossy(&clean).into_owned()
+    }
+
     /// Starts to search a stream.
     #[must_use]
     pub fn scan(&self) -> Scan<'_> {

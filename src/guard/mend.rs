@@ -1,0 +1,131 @@
+//! What to change so that a needle stays out of the image.
+//!
+//! Rule: only what would work where the needle was found; nothing is better than a guess.
+
+use super::config;
+use super::finding::{Instruction, Place};
+
+/// A sentence without its full stop.
+pub(super) fn mend(place: &Place, instruction: Option<&Instruction>) -> Option<String> {
+    let text = instruction.map_or("", |instruction| instruction.text.as_str());
+    match place {
+        Place::Document(place) => document(place, text),
+        Place::Layer { path, deleted_by, .. } => Some(file(path, deleted_by.is_some(), text).to_owned()),
+        Place::Blob { .. } => None,
+    }
+}
+
+fn document(place: &config::Place, instruction: &str) -> Option<String> {
+    use config::Place::{Annotation, History, Label, Other, Variable};
+    Some(match place {
+        Variable(name) => format!(
+            "give it to the `RUN` that needs it alone, `RUN --mount=type=secret,id={name},env={name} …`, in place of `ENV`"
+        ),
+        Label(_) | Annotation(..) => "whoever can pull the image can read it; leave the value out".to_owned(),
+        History(_) if instruction.starts_with("RUN") || instruction.starts_with("ARG") => {
+            "a build argument stays in the history; feed it as a secret, `RUN --mount=type=secret,id=… …`"
+                .to_owned()
+        }
+        History(_) => "the history holds every instruction; take the value out of it".to_owned(),
+        Other(_) => return None,
+    })
+}
+
+/// What is known of files by the ends of their paths.
+const FILES: [(&[&str], &str); 7] = [
+    (
+        &["direct_url.json"],
+        "pip notes the URL that it installs from; let it authenticate by a mounted `.netrc` or `pip.conf`, not by the URL",
+    ),
+    (
+        &["/config", "FETCH_HEAD", "ORIG_HEAD", "packed-refs", "logs/HEAD"],
+        "git keeps the URL that it clones from; let it authenticate by a mounted `.netrc` or header, or leave `.git` out",
+    ),
+    (
+        &[".bash_history", ".ash_history", ".sh_history", ".python_history"],
+        "a shell wrote its history; delete it in the `RUN` that makes it",
+    ),
+    (
+        &[
+            "package-lock.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "uv.lock",
+            "poetry.lock",
+            "Pipfile.lock",
+            ".package-lock.json",
+        ],
+        "lock files keep the URLs of packages; authenticate by configuration, not by the URL, and lock again",
+    ),
+    (
+        &[
+            ".npmrc",
+            ".yarnrc",
+            ".yarnrc.yml",
+            "pip.conf",
+            "pip.ini",
+            ".netrc",
+            "_netrc",
+            ".pypirc",
+            "NuGet.Config",
+            "nuget.config",
+            "NuGet.config",
+            "settings.xml",
+            "credentials.toml",
+            "auth.toml",
+            "uv.toml",
+            "config.json",
+            ".env",
+            ".git-credentials",
+            "gradle.properties",
+            ".condarc",
+        ],
+        "mount the file, `RUN --mount=type=secret,id=…,target=… …`, and keep it out of the build context by `.dockerignore`",
+    ),
+    (&[".log"], "a program wrote it into its log; delete the log in the `RUN` that makes it"),
+    (&[".pyc"], "Python compiled it in; read the value when the program runs, from its environment"),
+];
+
+/// Folders of caches, by a part of the path.
+const CACHES: [&str; 9] = [
+    "_cacache/",
+    "_logs/",
+    ".cache/pip",
+    ".cache/uv",
+    ".cache/yarn",
+    ".cache/pypoetry",
+    ".nuget/",
+    ".m2/",
+    ".gradle/",
+];
+
+fn file(path: &[String], is_deleted: bool, instruction: &str) -> &'static str {
+    let outer = path.first().map_or("", String::as_str);
+    if is_deleted {
+        return "a later layer hides the file and keeps its content; delete it in the instruction that makes it, or mount it";
+    }
+    if CACHES.iter().any(|cache| outer.contains(cache)) {
+        return "it is in the cache of a package client; turn the cache off (`--no-cache-dir`) or mount it, \
+                `RUN --mount=type=cache,target=… …`";
+    }
+    let innermost = path.last().map_or("", String::as_str);
+    let known = FILES.iter().find(|(ends, _)| ends.iter().any(|end| ends_with(innermost, end)));
+    match known {
+        Some((_, mend)) => mend,
+        None if instruction.starts_with("COPY") || instruction.starts_with("ADD") => {
+            "keep the file out of the build context by `.dockerignore`, or copy less of the stage that it comes from"
+        }
+        None => {
+            "mount the secret, `RUN --mount=type=secret,id=… …`, and write nothing of it to a file, or do it in a stage \
+             of which only the result is copied, `COPY --from=…`"
+        }
+    }
+}
+
+/// Whether the last components of `path` are `end`.
+fn ends_with(path: &str, end: &str) -> bool {
+    match path.strip_suffix(end) {
+        Some(before) => before.is_empty() || before.ends_with('/') || end.starts_with(['.', '/']),
+        None => false,
+    }
+}
