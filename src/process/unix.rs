@@ -1,9 +1,5 @@
 //! Children on Unix: each leads a process group, which is signalled as a whole.
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::process::ExitCode;
-
 use rustix::process::{Pid, Resource, Rlimit, Signal, getpid, getppid, kill_process_group, setrlimit};
 use tokio::process::{Child, Command};
 
@@ -24,7 +20,11 @@ pub(super) fn command(process: &Process) -> std::io::Result<Command> {
 
 /// What that copy does: it becomes the program, for which the kernel keeps watch over the parent.
 #[cfg(target_os = "linux")]
-pub(super) fn exec(parent: &str, program: &Path, args: &[OsString]) -> std::io::Result<ExitCode> {
+pub(super) fn exec(
+    parent: &str,
+    program: &std::path::Path,
+    args: &[std::ffi::OsString],
+) -> std::io::Result<std::process::ExitCode> {
     use std::os::unix::process::CommandExt as _;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have died before the request above.
