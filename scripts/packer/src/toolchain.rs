@@ -86,6 +86,8 @@ impl Toolchain {
                 }
                 if platform.libc == Libc::Apple {
                     flags.push(format!("-Clink-arg=-F{}", frameworks().display()));
+                    // By the linker, which signs what it writes: a change after that would break the signature.
+                    flags.extend(["-Cstrip=none".to_owned(), "-Clink-arg=-s".to_owned()]);
                 }
                 command
             }
