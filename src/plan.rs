@@ -113,6 +113,7 @@ pub struct Planned {
 pub fn plan(inputs: Inputs, material: Option<Material>, tagging: Tagging) -> anyhow::Result<Planned> {
     let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
+    warnings.extend(RegistryConnection::warnings(&inputs.registries));
     warnings.extend(tagging.warnings);
     if tagging.tags.is_empty() && inputs.repository.is_some() {
         if inputs.command != Command::Build {

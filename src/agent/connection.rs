@@ -37,10 +37,16 @@ impl<'a> Connection<'a> {
         ))
     }
 
-    /// The connections with these ids, between commas or on lines.
+    /// The connections with these ids, between commas or on lines; one that is named twice is one.
     pub fn find_list(env: &'a Env, input: &'static str, ids: &str) -> anyhow::Result<Vec<Self>> {
-        let ids = ids.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty());
-        ids.map(|id| Self::find(env, input, id)).collect()
+        let mut connections: Vec<Self> = Vec::new();
+        for id in ids.split([',', '\n']).map(str::trim).filter(|id| !id.is_empty()) {
+            let connection = Self::find(env, input, id)?;
+            if !connections.iter().any(|known| known.id == connection.id) {
+                connections.push(connection);
+            }
+        }
+        Ok(connections)
     }
 
     /// Its scheme. One that the connection does not name may be a parameter (docker-common, `getToken`).
@@ -163,5 +169,7 @@ mod tests {
             Connection::find(&env, "x", "other").expect_err("not given").to_string(),
             "input `x`: service connection `other` is not known to this job"
         );
+        let twice = Connection::find_list(&env, "x", &format!(" {ID} ,\n{}", ID.to_uppercase()));
+        assert_eq!(twice.expect("it is known").len(), 1);
     }
 }

@@ -77,6 +77,22 @@ impl RegistryConnection {
         Connection::find_list(env, INPUT, ids)?.iter().map(Self::of).collect()
     }
 
+    /// What the user should know of connections to one and the same registry.
+    #[must_use]
+    pub fn warnings(connections: &[Self]) -> Vec<String> {
+        let servers: Vec<String> =
+            connections.iter().map(|connection| server_address(&connection.registry)).collect();
+        let again = servers.iter().enumerate().filter(|(number, server)| servers[..*number].contains(server));
+        again
+            .map(|(_, server)| {
+                format!(
+                    "`{INPUT}` names two service connections for `{server}`; the first is used, since docker knows one \
+                     login of a registry"
+                )
+            })
+            .collect()
+    }
+
     fn of(connection: &Connection<'_>) -> anyhow::Result<Self> {
         // docker-common compares `ACR` exactly, the agent in any case.
         if connection.data("registrytype").is_some_and(|kind| kind.eq_ignore_ascii_case("ACR")) {

@@ -25,12 +25,15 @@ pub enum Fault {
     NoRepository,
     /// There is no room.
     Full,
+    /// The engine does not know who vouches for it.
+    Untrusted,
     /// Something else that lasts.
     Other,
 }
 
 /// In the order in which they count: a server's fault may be that its disk is full.
-const WORDS: [(Fault, &[&str]); 4] = [
+const WORDS: [(Fault, &[&str]); 5] = [
+    (Fault::Untrusted, &["certificate signed by unknown authority"]),
     (Fault::Full, &["no space left", "insufficient storage", "quota", "answered 507"]),
     (Fault::Refused, &["unauthorized", "authentication required", "denied", "forbidden", "no basic auth"]),
     (
@@ -131,6 +134,9 @@ impl Fault {
             Self::NoRepository => format!(
                 "check the name in `repository`, and create `{path}` on the registry if it makes no repositories by itself"
             ),
+            Self::Untrusted => format!(
+                "put the certificate of the CA as `/etc/docker/certs.d/{server}/ca.crt` on the machine of the Docker engine"
+            ),
             Self::Full => format!(
                 "free space on the registry or raise the quota of `{path}`; layers that have arrived are not sent again by \
                  the next run"
@@ -173,6 +179,10 @@ mod tests {
             ("EOF", Fault::Transient),
             ("read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer", Fault::Transient),
             ("net/http: TLS handshake timeout", Fault::Transient),
+            (
+                "Get \"https://h/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                Fault::Untrusted,
+            ),
             ("manifest invalid: manifest invalid", Fault::Other),
             ("error from registry: tag 1 is immutable", Fault::Other),
             ("failed commit on ref \"x\": invalid checksum digest format", Fault::Other),
@@ -192,7 +202,7 @@ mod tests {
             assert!((seconds * 0.75..=seconds * 1.25).contains(&pause), "{attempts}: {pause}");
         }
         assert_eq!(Fault::Transient.pause(4), None);
-        for fault in [Fault::Refused, Fault::NoRepository, Fault::Full, Fault::Other] {
+        for fault in [Fault::Refused, Fault::NoRepository, Fault::Full, Fault::Untrusted, Fault::Other] {
             assert_eq!(fault.pause(1), None, "{fault:?}");
         }
     }

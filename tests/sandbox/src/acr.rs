@@ -183,6 +183,11 @@ impl Acr {
         self.guard.front.log.all()
     }
 
+    /// Waits until `count` requests for `pattern` have arrived, and panics after `deadline`.
+    pub fn wait_for(&self, pattern: &str, count: usize, deadline: Duration) -> Vec<Received> {
+        self.guard.front.log.wait_for(pattern, count, deadline)
+    }
+
     /// The requests so far that match `pattern`.
     pub fn requests_to(&self, pattern: &str) -> Vec<Received> {
         self.guard.front.log.matching(pattern)

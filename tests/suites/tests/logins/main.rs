@@ -4,8 +4,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod earlier;
 mod faults;
 mod kinds;
+mod leaks;
+mod renewal;
+mod several;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +19,9 @@ use std::time::Duration;
 use feedbuild_agent::{Endpoint, LoggingCommand, Outcome, Step};
 use feedbuild_sandbox::{Acr, AcrBuilder, Application, ManagedIdentity, Proxy, Role, Sandbox};
 use feedbuild_suites::canary::Searcher;
-use feedbuild_suites::{Client, Store, TOKEN, Trusted, World, only_error, succeeded, unique, variable};
+use feedbuild_suites::{
+    Client, PASSWORD, REGISTRY_ID, Store, TOKEN, Trusted, World, only_error, succeeded, unique, variable,
+};
 
 const STORES: [Store; 2] = [Store::Containerd, Store::Classic];
 
@@ -67,6 +74,10 @@ impl Azure {
 
     /// Gives the job the connection with these parameters and data besides, or in the place of, the usual ones.
     fn connect_with(&self, scheme: &str, parameters: &[(&str, &str)], data: &[(&str, &str)]) {
+        self.connect_as(AZURE, scheme, parameters, data);
+    }
+
+    fn connect_as(&self, id: &str, scheme: &str, parameters: &[(&str, &str)], data: &[(&str, &str)]) {
         let host = self.acr.host();
         let usual = match scheme {
             "ServicePrincipal" => vec![("serviceprincipalid", IDENTITY), ("serviceprincipalkey", KEY)],
@@ -81,7 +92,7 @@ impl Azure {
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
         };
         self.world.job.add_endpoint(Endpoint {
-            id: AZURE.into(),
+            id: id.into(),
             url: format!("https://{host}"),
             scheme: scheme.into(),
             parameters: owned(parameters),
@@ -109,14 +120,10 @@ impl Azure {
         self.told(&outcome)
     }
 
-    /// The one error of a step, as the step says it: the agent masks most parameters of a connection.
+    /// The one error of a step, in which the registry is `REGISTRY`.
     fn told(&self, outcome: &Outcome) -> String {
-        let _ = only_error(outcome);
-        let is_error = |command: &&LoggingCommand| command.property("type") == Some("error");
-        let error = outcome.commands.iter().find(is_error).unwrap();
-        let text =
-            error.data.replace(&self.acr.host(), "REGISTRY").replace(&self.acr.strict_host(), "REGISTRY");
-        text.replace(self.world.sandbox.tenant(), "TENANT")
+        let text = told(outcome).replace(self.world.sandbox.tenant(), "TENANT");
+        text.replace(&self.acr.host(), "REGISTRY").replace(&self.acr.strict_host(), "REGISTRY")
     }
 
     fn nothing_leaks(&self, outcome: &Outcome) {
@@ -140,6 +147,13 @@ fn build(world: &World, base: &str, repository: &str) -> Step {
         .input("command", "buildAndPush")
         .input("repository", repository)
         .input("tags", "1")
+}
+
+/// The one error of a step, as the step says it: the agent masks most parameters of a connection.
+fn told(outcome: &Outcome) -> String {
+    let _ = only_error(outcome);
+    let is_error = |command: &&LoggingCommand| command.property("type") == Some("error");
+    outcome.commands.iter().find(is_error).unwrap().data.clone()
 }
 
 /// Checks all cases at once: they wait more than they work.
