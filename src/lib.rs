@@ -5,6 +5,7 @@ pub mod acquire;
 pub mod agent;
 pub mod buildx;
 pub mod cancel;
+pub mod commit;
 pub mod console;
 pub mod credential;
 pub mod csv;

@@ -71,6 +71,8 @@ pub struct BuildPlan {
     pub base: Option<BaseImage>,
     /// The other options.
     pub options: BuildOptions,
+    /// The time of everything in the image, in seconds since 1970 (`sourceDateEpoch`).
+    pub source_date_epoch: Option<u64>,
     /// Variables that hold the user's own secrets; the client does not get them.
     pub variables: Vec<String>,
 }
@@ -86,6 +88,8 @@ pub struct Material {
     pub labels: Vec<String>,
     /// The base image, if it is to be labelled and can be known.
     pub base: Option<BaseImage>,
+    /// The time for everything in the image.
+    pub source_date_epoch: Option<u64>,
     /// What it mounts in the stages that the target reaches.
     pub mounts: Vec<SecretMount>,
     /// The user's own secrets.
@@ -110,7 +114,7 @@ pub struct Planned {
 }
 
 /// Makes the plan; `material` is `None` for `command: push`.
-pub fn plan(inputs: Inputs, material: Option<Material>, tagging: Tagging) -> anyhow::Result<Planned> {
+pub fn plan(mut inputs: Inputs, material: Option<Material>, tagging: Tagging) -> anyhow::Result<Planned> {
     let mut cautions = Vec::new();
     let (mut notices, mut warnings) = (inputs.notices, inputs.warnings);
     warnings.extend(RegistryConnection::warnings(&inputs.registries));
@@ -151,6 +155,12 @@ pub fn plan(inputs: Inputs, material: Option<Material>, tagging: Tagging) -> any
             notices.extend(choice.notices);
             cautions = choice.cautions;
             warnings.extend(choice.warnings);
+            if material.source_date_epoch.is_some() {
+                inputs.options.outputs.rewrite_timestamps();
+                let text = "the labels of `addPipelineData` that differ from run to run are left out: `sourceDateEpoch` \
+                            asks for the same image in every run of a commit";
+                notices.extend(inputs.labels.pipeline_data.then(|| text.to_owned()));
+            }
             Some(BuildPlan {
                 context: material.context,
                 dockerfile: material.dockerfile,
@@ -161,6 +171,7 @@ pub fn plan(inputs: Inputs, material: Option<Material>, tagging: Tagging) -> any
                 labels: material.labels,
                 base: material.base,
                 options: inputs.options,
+                source_date_epoch: material.source_date_epoch,
                 variables: material.variables,
             })
         }

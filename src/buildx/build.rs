@@ -1,5 +1,6 @@
 //! Builds, and finds out what was built, or why not.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -51,9 +52,14 @@ impl Workshop<'_> {
         let secrets: Vec<&Secret> = supply.first.secrets.iter().chain(&self.plan.own).collect();
         let options = &self.plan.options;
         let streams = options.call.is_none() && self.builder.driver != Driver::Docker;
+        let output = match self.archive() {
+            _ if streams => options.outputs.stream_spec(),
+            Some(archive) => options.outputs.archive_spec(&archive),
+            None => options.outputs.image_spec(),
+        };
         let call = Call {
             options,
-            output: if streams { options.outputs.stream_spec() } else { options.outputs.image_spec() },
+            output,
             cache_to: None,
             secrets: &secrets,
             supply,
@@ -77,12 +83,21 @@ impl Workshop<'_> {
         Ok(Attempt { result, log })
     }
 
+    /// The archive that an image for the engine's store comes in, if it does.
+    fn archive(&self) -> Option<PathBuf> {
+        self.plan.options.outputs.needs_archive().then(|| self.folder.path().join("image.tar"))
+    }
+
     async fn built(&self, outcome: Outcome) -> anyhow::Result<Built<'_>> {
         if let Some(examined) = outcome.examined {
             let examined = examined.context("the image cannot be checked")?;
             return Ok(Built::Exported { workshop: self, examined });
         }
         let engine = self.engine.context("no engine has built")?;
+        if let Some(archive) = self.archive() {
+            self.cancel.unless(engine.load(&archive)).await?;
+            std::fs::remove_file(&archive).context("cannot remove the image's archive")?;
+        }
         match self.client {
             Client::Buildx(_) => {
                 let metadata = self.metadata()?;

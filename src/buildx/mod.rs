@@ -12,6 +12,7 @@ pub mod engine;
 pub mod export;
 pub mod failure;
 pub mod limits;
+mod load;
 pub mod metadata;
 pub mod options;
 pub mod output;

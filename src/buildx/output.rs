@@ -36,8 +36,11 @@ const IMAGE_ATTRIBUTES: [&str; 7] = [
     "oci-artifact",
     "oci-mediatypes",
     "prefer-nondist-layers",
-    "rewrite-timestamp",
+    REWRITE,
 ];
+
+/// The attribute that gives files in an image the time of `SOURCE_DATE_EPOCH`.
+const REWRITE: &str = "rewrite-timestamp";
 
 impl Outputs {
     /// Adds a value of `--output` (buildx, `util/buildflags/export.go`). `at` says where it stands, `root` is where
@@ -123,6 +126,24 @@ impl Outputs {
         Ok(())
     }
 
+    /// Gives files in images the time of `SOURCE_DATE_EPOCH` if they are younger, unless an output says otherwise. Other
+    /// exporters always do that.
+    pub fn rewrite_timestamps(&mut self) {
+        let of_files = self.files.iter_mut().filter(|file| matches!(file.kind.as_str(), "oci" | "docker"));
+        for attributes in of_files.map(|file| &mut file.attributes).chain([&mut self.image]) {
+            if !attributes.iter().any(|(key, _)| key == REWRITE) {
+                attributes.push((REWRITE.to_owned(), "true".to_owned()));
+            }
+        }
+    }
+
+    /// Whether an engine that builds cannot export the image into its store but has to load it from an archive: it would
+    /// unpack the image, and BuildKit does not unpack layers that it rewrites (`exporter/containerimage/export.go`).
+    #[must_use]
+    pub fn needs_archive(&self) -> bool {
+        self.image.iter().any(|(key, value)| key == REWRITE && value == "true")
+    }
+
     /// The value of `--output` that writes the image into the store of the engine that builds.
     #[must_use]
     pub fn image_spec(&self) -> String {
@@ -155,10 +176,17 @@ impl Outputs {
     }
 
     /// The value of `--output` that loads the image into an engine; how it is written matters only to one that keeps
-    /// manifests.
+    /// manifests, what is written to both.
     #[must_use]
     pub fn load_spec(&self, keeps_manifests: bool) -> String {
-        spec("docker", None, if keeps_manifests { &self.image } else { &[] })
+        let kept = self.image.iter().filter(|(key, _)| keeps_manifests || key == REWRITE);
+        spec("docker", None, &kept.cloned().collect::<Vec<_>>())
+    }
+
+    /// The value of `--output` that writes the image into an OCI archive.
+    #[must_use]
+    pub fn archive_spec(&self, archive: &Path) -> String {
+        spec("oci", Some(archive), &self.image)
     }
 }
 
@@ -253,6 +281,34 @@ mod tests {
                 "type=image,name=host/app,push=true,push-by-digest=true,store=false,compression=zstd,oci-mediatypes=false",
                 "type=docker,compression=zstd,oci-mediatypes=false",
                 "type=docker"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_time_of_files_is_rewritten_in_images() {
+        let mut outputs = Outputs::default();
+        for value in [
+            "type=local,dest=a",
+            "type=oci,dest=b",
+            "type=docker,dest=c,rewrite-timestamp=false",
+            "type=image",
+        ] {
+            outputs.add("input `outputs`", value, Path::new("/s"), false).expect(value);
+        }
+        assert!(!outputs.needs_archive());
+        outputs.rewrite_timestamps();
+        outputs.rewrite_timestamps();
+        assert!(outputs.needs_archive());
+        let mut specs: Vec<String> = outputs.files.iter().map(FileOutput::spec).collect();
+        specs.push(outputs.archive_spec(Path::new("/t/image")));
+        assert_eq!(
+            specs,
+            [
+                "type=local,dest=/s/a",
+                "type=oci,dest=/s/b,rewrite-timestamp=true",
+                "type=docker,dest=/s/c,rewrite-timestamp=false",
+                "type=oci,dest=/t/image,rewrite-timestamp=true",
             ]
         );
     }

@@ -188,7 +188,7 @@ impl Workshop<'_> {
             options: call.options,
             output: &call.output,
             cache_to: call.cache_to,
-            source_date_epoch: None,
+            source_date_epoch: self.plan.source_date_epoch,
             result: &result,
         };
         let args = build.args();

@@ -62,7 +62,7 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let step = Step::open(env, console, cancel)?;
     let inputs = step.inputs()?;
     let docker = Docker::find(env, inputs.options.builder.as_deref())?;
-    let plan = step.plan(inputs, &docker, report)?;
+    let plan = step.plan(inputs, &docker, report).await?;
     let acquirer = step.acquirer(&plan)?;
     let logins = step.logins(&plan, &docker);
     let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;

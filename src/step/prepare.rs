@@ -14,13 +14,16 @@ use crate::agent::pipeline_labels::pipeline_labels;
 use crate::agent::secrets;
 use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
+use crate::buildx::options::SourceDateEpoch;
 use crate::buildx::{context, failure, limits};
 use crate::cancel::Cancel;
+use crate::commit;
 use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
 use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
+use crate::process::child_environment;
 use crate::report::summary::Report;
 use crate::secret::user::UserSecret;
 
@@ -46,15 +49,17 @@ impl<'a> Step<'a> {
     }
 
     /// Reads what the plan depends on, makes it, and tells what there is to tell about it.
-    pub(super) fn plan(
+    pub(super) async fn plan(
         &self,
         mut inputs: Inputs,
         docker: &Docker,
         report: &mut Report,
     ) -> anyhow::Result<Plan> {
-        let tagging = self.tagging(&mut inputs)?;
-        let material =
-            (inputs.command != Command::Push).then(|| self.material(&inputs, docker)).transpose()?;
+        let source_date_epoch = self.source_date_epoch(&inputs).await?;
+        let tagging = self.tagging(&mut inputs, source_date_epoch)?;
+        let material = (inputs.command != Command::Push)
+            .then(|| self.material(&inputs, docker, source_date_epoch))
+            .transpose()?;
         let mut planned = plan::plan(inputs, material, tagging)?;
         planned.warnings.extend(docker.warnings());
         planned.warnings.iter().for_each(|text| self.console.warning(text));
@@ -68,7 +73,12 @@ impl<'a> Step<'a> {
         Ok(planned.plan)
     }
 
-    fn material(&self, inputs: &Inputs, docker: &Docker) -> anyhow::Result<Material> {
+    fn material(
+        &self,
+        inputs: &Inputs,
+        docker: &Docker,
+        source_date_epoch: Option<u64>,
+    ) -> anyhow::Result<Material> {
         if let Client::Docker(_) = docker.client {
             limits::check_older_client(&inputs.options)?;
         }
@@ -101,7 +111,9 @@ impl<'a> Step<'a> {
         {
             return Err(failure::exposed(&format!("build argument `{name}`")));
         }
-        let mut labels = pipeline_labels(self.env, inputs.labels.pipeline_data);
+        // Those of a run would make another image of the same commit.
+        let mut labels =
+            pipeline_labels(self.env, inputs.labels.pipeline_data && source_date_epoch.is_none());
         labels.retain(|label| !self.console.redactor().leaks(label.as_bytes()));
         if !builds {
             // A call runs no instruction that could mount one.
@@ -109,7 +121,31 @@ impl<'a> Step<'a> {
         }
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
-        Ok(Material { dockerfile, context, labels, base, mounts, own, unresolved, variables })
+        Ok(Material {
+            dockerfile,
+            context,
+            labels,
+            base,
+            source_date_epoch,
+            mounts,
+            own,
+            unresolved,
+            variables,
+        })
+    }
+
+    async fn source_date_epoch(&self, inputs: &Inputs) -> anyhow::Result<Option<u64>> {
+        match inputs.options.source_date_epoch.filter(|_| inputs.command != Command::Push) {
+            None => Ok(None),
+            Some(SourceDateEpoch::Seconds(seconds)) => Ok(Some(seconds)),
+            Some(SourceDateEpoch::Commit) => {
+                let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
+                let folder = dockerfile.parent().unwrap_or(&inputs.root);
+                let dropped = ["GIT_DIR", "GIT_WORK_TREE"];
+                let child = child_environment(self.env, &self.console.redactor(), &dropped, []);
+                commit::time(folder, self.env, child, self.cancel).await.map(Some)
+            }
+        }
     }
 
     /// Build arguments by name; one without a value has that of the environment, as for docker.

@@ -4,19 +4,19 @@ use jiff::Timestamp;
 
 use super::Step;
 use crate::agent::inputs::Inputs;
-use crate::buildx::options::SourceDateEpoch;
 use crate::tags::{Run, Tagging, oci};
 
 impl Step<'_> {
     /// The tags. Labels and annotations of `ociLabels` and `ociAnnotations` go among those that the user gave.
-    pub(super) fn tagging(&self, inputs: &mut Inputs) -> anyhow::Result<Tagging> {
+    pub(super) fn tagging(
+        &self,
+        inputs: &mut Inputs,
+        source_date_epoch: Option<u64>,
+    ) -> anyhow::Result<Tagging> {
         let run = Run::from_env(self.env, inputs.default_branch.as_deref(), Timestamp::now())?;
         let tagging = inputs.tags.apply(&run)?;
-        let created = match inputs.options.source_date_epoch {
-            Some(SourceDateEpoch::Seconds(seconds)) => i64::try_from(seconds).ok(),
-            Some(SourceDateEpoch::Commit) | None => None,
-        };
-        let created = created.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let seconds = source_date_epoch.and_then(|seconds| i64::try_from(seconds).ok());
+        let created = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
         let metadata = || oci::metadata(&run, tagging.tags.first(), created);
         if inputs.oci.labels {
             oci::add(&mut inputs.options.labels, metadata());
