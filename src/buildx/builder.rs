@@ -4,7 +4,9 @@
 //! `GetNodeGroup`), so without a process and before the first request. Nothing of that state is changed.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -12,8 +14,11 @@ use url::Url;
 
 use super::target::{self, Address, Target, Tls};
 use crate::agent::env::Env;
-use crate::error::hinted;
+use crate::error::{hint_context, hinted};
 use crate::registry::config::DockerConfig;
+
+/// How long a node may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What buildx calls a builder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +153,29 @@ impl Builder {
             _ => Target::resolve(env, config)?,
         };
         Ok((Self { name: name.to_lowercase(), driver, nodes }, engine))
+    }
+
+    /// Finds out whether a remote builder is there, if any of its nodes is: buildx would wait for 20 s and not say for what.
+    pub async fn knock(&self) -> anyhow::Result<()> {
+        let mut refused = None;
+        for node in self.nodes.iter().filter(|_| self.driver == Driver::Remote) {
+            let Some(address) = &node.address else { return Ok(()) };
+            let late = || io::Error::from(io::ErrorKind::TimedOut);
+            match tokio::time::timeout(PATIENCE, address.knock()).await.unwrap_or_else(|_| Err(late())) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let error =
+                        anyhow::Error::new(error).context(format!("node `{}` at `{address}`", node.name));
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        refused.map_or(Ok(()), |error| {
+            Err(error.context(hint_context(
+                format!("builder `{}` does not answer", self.name),
+                format!("start it, and let this agent reach it (`docker buildx inspect {}`)", self.name),
+            )))
+        })
     }
 
     /// Stops a secret that would cross a network in clear (it does: BuildKit's session is plain HTTP/2 then).

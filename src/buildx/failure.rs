@@ -60,9 +60,14 @@ pub(super) fn failed(said: Option<&str>, what: &str, how: &str, builder: &Builde
             "its machine",
         ),
     };
+    // A cancel of ours is told apart before; this one is that of a session whose connection broke.
     let lost = [
-        "rpc error: code = Unavailable",
-        "error reading from server: EOF",
+        "code = Unavailable",
+        "Unavailable: ",
+        "error reading from server",
+        "closing transport",
+        "transport is closing",
+        "context canceled",
         "Cannot connect to the Docker daemon",
     ];
     if lost.iter().any(|sign| text.contains(sign)) {

@@ -1,5 +1,6 @@
 //! Which engine a docker client would talk to here, and by which way.
 
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -96,6 +97,19 @@ impl Address {
                 Ok(Self::Tcp { url, tls })
             }
             _ => anyhow::bail!("`{host}` is no address of an engine"),
+        }
+    }
+
+    /// Connects once, where that takes no other program, and says nothing.
+    pub async fn knock(&self) -> io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(path) => tokio::net::UnixStream::connect(path).await.map(drop),
+            Self::Tcp { url, .. } => {
+                let places = url.socket_addrs(|| None)?;
+                tokio::net::TcpStream::connect(&places[..]).await.map(drop)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use super::{Step, is_cancelled};
 use crate::buildx::build::Built;
+use crate::buildx::builder::{Builder, Driver};
 use crate::buildx::docker::Docker;
 use crate::buildx::engine::Engine;
 use crate::buildx::supply::Supply;
@@ -50,6 +51,7 @@ impl Step<'_> {
         &self,
         plan: &Plan,
         workshop: Option<&'w Workshop<'w>>,
+        builder: &Builder,
         engine: Option<&'w Engine>,
         supply: Supply<'_>,
         report: &mut Report,
@@ -57,7 +59,7 @@ impl Step<'_> {
         let started = Instant::now();
         let Some(workshop) = workshop else {
             let engine = engine.context("there is no engine to push from")?;
-            return self.cancel.unless(find(plan, engine)).await.map(Some);
+            return self.cancel.unless(find(plan, builder, engine)).await.map(Some);
         };
         self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
         self.console.group("Build");
@@ -92,16 +94,26 @@ impl Step<'_> {
 }
 
 /// The image that an earlier step built under the first of the references.
-async fn find<'e>(plan: &Plan, engine: &'e Engine) -> anyhow::Result<Built<'e>> {
+async fn find<'e>(plan: &Plan, builder: &Builder, engine: &'e Engine) -> anyhow::Result<Built<'e>> {
     let destination = plan.destination().context("there is nothing to push")?;
     let references = destination.references();
     let reference = references.first().context("there is no tag to push")?;
     let image = engine.image(reference).await?.ok_or_else(|| {
-        hinted(
-            format!("the engine has no image `{reference}` to push"),
-            "build it before on the same agent, by `command: build` with the same `containerRegistry`, `repository` and \
-             `tags`, or use `command: buildAndPush`",
-        )
+        let hint = match builder.driver {
+            Driver::Docker => {
+                "build it before on the same agent, by `command: build` with the same `containerRegistry`, `repository` \
+                 and `tags`, or use `command: buildAndPush`"
+            }
+            _ => {
+                "what such a builder builds is in no store: use `command: buildAndPush`, or `load: true` in the step \
+                 that builds"
+            }
+        };
+        let of = match builder.driver {
+            Driver::Docker => String::new(),
+            driver => format!(", and builder `{}` keeps none (driver `{}`)", builder.name, driver.name()),
+        };
+        hinted(format!("the engine has no image `{reference}` to push{of}"), hint)
     })?;
     Ok(Built::stored(engine, image))
 }

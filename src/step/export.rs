@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{Step, is_cancelled};
+use crate::agent::inputs::Command;
 use crate::buildx::build::Built;
 use crate::buildx::workshop::Workshop;
 use crate::error;
@@ -37,6 +38,14 @@ impl Step<'_> {
         }
         if options.load || !options.outputs.files.is_empty() {
             report.stages.push(("Export", started.elapsed()));
+        } else if let (Built::Exported { .. }, Command::Build) = (built, plan.command) {
+            let text = format!(
+                "the image is in the cache of builder `{}` alone: `load: true` puts it into the engine's store, `outputs` \
+                 into files",
+                workshop.builder.name
+            );
+            self.console.notice(&text);
+            report.notices.push(text);
         }
         Ok(())
     }

@@ -68,7 +68,8 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref(), logins: &logins };
     let workshop = step.workshop(&plan, &docker, engine.as_ref(), &logins, &labels)?;
-    let built = step.build(&plan, workshop.as_ref(), engine.as_ref(), supply, report).await?;
+    let built =
+        step.build(&plan, workshop.as_ref(), &docker.builder, engine.as_ref(), supply, report).await?;
     let Some(built) = built else { return Ok(()) };
     step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
     step.publish(&plan, &built, &logins, report).await?;

@@ -34,6 +34,7 @@ impl Step<'_> {
     ) -> anyhow::Result<(Acquired, Option<Engine>, Vec<String>)> {
         let started = Instant::now();
         let engine = async {
+            docker.builder.knock().await?;
             let engine = self.engine(plan, docker).await?;
             let builds = engine.as_ref().filter(|_| docker.builder.driver == Driver::Docker);
             if let Some(build) = &plan.build {

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::World;
 
-const TYPES: &str =
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+const TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+                     application/vnd.docker.distribution.manifest.v2+json, \
+                     application/vnd.docker.distribution.manifest.list.v2+json";
 
 impl World {
     /// The digests of the manifest and of its config that the registry holds under a tag or digest, if any.
