@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use crate::agent::logging::{FileLine, LoggingCommand, neutralise};
 use crate::agent::mask;
 use crate::redact::Redactor;
+use crate::report::transcript::Transcript;
 use crate::secret::known::{Known, Owner, Register};
 
 /// The log of the step. Shared by reference; each line is written whole and at once.
@@ -18,13 +19,27 @@ use crate::secret::known::{Known, Owner, Register};
 pub struct Console {
     redactor: Mutex<Redactor>,
     register: Mutex<Register>,
+    transcript: Mutex<Option<Transcript>>,
 }
 
 impl Console {
     /// A line of text, ours or a child's.
     pub fn line(&self, text: &str) {
         let text = self.redactor().redact(text);
-        write_line(&neutralise(&text));
+        let text = neutralise(&text);
+        if let Some(transcript) = &mut *self.transcript() {
+            transcript.line(&text);
+        }
+        write_line(&text);
+    }
+
+    /// From now on lines of text also go there, if anywhere; returns where they went before.
+    pub fn transcribe(&self, to: Option<Transcript>) -> Option<Transcript> {
+        std::mem::replace(&mut *self.transcript(), to)
+    }
+
+    fn transcript(&self) -> MutexGuard<'_, Option<Transcript>> {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A line that says what is done, in the colour that the run page gives to sections.

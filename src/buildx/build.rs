@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::builder::Driver;
 use super::client::Client;
 use super::engine::{Engine, StoredImage};
+use super::metadata::Metadata;
 use super::progress::{BuildLog, Told};
 use super::supply::Supply;
 use super::workshop::{Call, Examine, Outcome, Workshop};
@@ -41,6 +42,8 @@ pub enum Built<'a> {
 pub struct Attempt<'a> {
     /// The image, `None` if a `call` asked for none, or why there is none.
     pub result: anyhow::Result<Option<Built<'a>>>,
+    /// What buildx wrote about the image; the older client writes nothing.
+    pub metadata: Option<Metadata>,
     /// What is known of the build's steps.
     pub log: BuildLog,
 }
@@ -80,7 +83,9 @@ impl Workshop<'_> {
             None if options.call.is_some() => Ok(None),
             None => self.built(outcome).await.map(Some),
         };
-        Ok(Attempt { result, log })
+        // The next call overwrites it.
+        let metadata = matches!(self.client, Client::Buildx(_)).then(|| self.metadata().ok()).flatten();
+        Ok(Attempt { metadata: metadata.filter(|_| matches!(result, Ok(Some(_)))), result, log })
     }
 
     /// The archive that an image for the engine's store comes in, if it does.

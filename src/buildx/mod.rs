@@ -11,6 +11,7 @@ pub mod docker;
 pub mod engine;
 pub mod export;
 pub mod failure;
+pub mod image_details;
 pub mod limits;
 mod load;
 pub mod metadata;

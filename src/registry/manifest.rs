@@ -88,6 +88,18 @@ impl Manifest {
         Ok(Self { digest: digest(&bytes), media_type, bytes, content })
     }
 
+    /// Each platform of an index and the digest of its manifest; an image names none.
+    pub fn platforms(&self) -> impl Iterator<Item = (String, String)> {
+        let children = match &self.content {
+            Content::Index(children) => children.as_slice(),
+            Content::Image { .. } => &[],
+        };
+        children
+            .iter()
+            .filter(|child| !child.is_attestation())
+            .filter_map(|child| Some((child.platform.as_ref()?.to_string(), child.digest.clone())))
+    }
+
     /// The config's digest; an index has none.
     #[must_use]
     pub fn config(&self) -> Option<&str> {

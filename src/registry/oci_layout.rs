@@ -89,6 +89,12 @@ impl Examined {
         Ok(())
     }
 
+    /// Each platform and the digest of its manifest, as far as the index says it.
+    pub fn platforms(&self) -> impl Iterator<Item = (String, String)> {
+        let descriptors = self.images().map(|image| image.descriptor);
+        descriptors.filter_map(|it| Some((it.platform.as_ref()?.to_string(), it.digest.clone())))
+    }
+
     /// The images, without their attestations, in the order of the index.
     pub fn images(&self) -> impl Iterator<Item = Image<'_>> {
         let descriptors = match self.manifests.get(&self.root.digest).map(|root| &root.content) {

@@ -1,3 +1,5 @@
-//! What the run page shows in the end.
+//! What the run page and later steps get to know in the end.
 
+pub mod outputs;
 pub mod summary;
+pub mod transcript;

@@ -1,8 +1,11 @@
 //! The Markdown summary of a step. Pure; whoever writes it out redacts it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::buildx::metadata::Metadata;
 use crate::buildx::progress::BuildLog;
 
 /// What a step did, as far as it came.
@@ -10,12 +13,22 @@ use crate::buildx::progress::BuildLog;
 pub struct Report {
     /// The references under which the image is in the registry, or in the engine's store if it was not pushed.
     pub references: Vec<String>,
+    /// The tags of these references.
+    pub tags: Vec<String>,
     /// The registry's manifest digest, or the store's.
     pub digest: Option<String>,
+    /// The digest of each platform's manifest.
+    pub digests: BTreeMap<String, String>,
     /// The digest of the image's config.
     pub image_id: Option<String>,
     /// Whether the image was pushed.
     pub pushed: bool,
+    /// What buildx wrote about the image.
+    pub metadata: Option<Metadata>,
+    /// buildx's metadata file, kept for later steps.
+    pub metadata_file: Option<PathBuf>,
+    /// What was said during the build and the push, kept for later steps.
+    pub transcripts: Vec<PathBuf>,
     /// The feeds that were used.
     pub feeds: Vec<String>,
     /// Which tokens opened them.

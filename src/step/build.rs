@@ -64,10 +64,10 @@ impl Step<'_> {
         self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
         self.console.group("Build");
         let examine: Examine = Arc::new(|stream| Examined::read(stream));
-        let attempt = workshop.build(supply, &examine).await;
+        let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         let built = attempt.and_then(|attempt| {
-            report.build = Some(attempt.log);
+            (report.build, report.metadata) = (Some(attempt.log), attempt.metadata);
             attempt.result
         });
         if let Err(error) = &built

@@ -8,6 +8,7 @@ mod publish;
 mod sign_in;
 mod tagging;
 mod tell;
+mod transcribe;
 
 use std::sync::Arc;
 
@@ -74,6 +75,7 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
     step.publish(&plan, &built, &logins, report).await?;
     step.export_caches(workshop.as_ref(), &logins, report).await?;
+    step.describe(&built, report).await;
     step.tell(report);
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Tags, pushes and tells.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Step;
 use crate::agent::inputs::Command;
 use crate::buildx::build::Built;
 use crate::buildx::failure::exposed;
+use crate::buildx::metadata::Metadata;
+use crate::error;
 use crate::plan::Plan;
 use crate::registry::login::Login;
 use crate::registry::logins::Logins;
@@ -24,6 +27,7 @@ impl Step<'_> {
     ) -> anyhow::Result<()> {
         (report.digest, report.image_id) = built.digests();
         let Some(destination) = plan.destination() else { return Ok(()) };
+        report.tags = destination.tags.iter().map(ToString::to_string).collect();
         let started = Instant::now();
         if let Built::Stored { engine, image, .. } = built {
             self.cancel.unless(destination.tag(engine, image)).await?;
@@ -32,8 +36,10 @@ impl Step<'_> {
         if plan.command == Command::Build {
             return Ok(());
         }
-        let manifest = self.push(&destination, built, logins).await?;
+        let push = self.push(&destination, built, logins);
+        let manifest = self.transcribed("push", push, report).await?;
         report.references = destination.references();
+        report.digests = manifest.platforms().collect();
         report.image_id = manifest.config().map(str::to_owned);
         (report.digest, report.pushed) = (Some(manifest.digest), true);
         report.stages.push(("Push", started.elapsed()));
@@ -64,5 +70,30 @@ impl Step<'_> {
                 self.cancel.unless(name).await
             }
         }
+    }
+
+    /// Finds the digest of each platform where the registry's manifest has not told it. Whatever fails costs an output
+    /// variable alone.
+    pub(super) async fn describe(&self, built: &Built<'_>, report: &mut Report) {
+        let Some(digest) = report.digest.clone().filter(|_| report.digests.is_empty()) else { return };
+        let platform = report.metadata.as_ref().and_then(Metadata::platform);
+        report.digests = match (platform, built) {
+            (Some(platform), _) => [(platform.to_string(), digest)].into(),
+            (None, Built::Exported { examined, .. }) => examined.platforms().collect(),
+            (None, Built::Stored { engine, image, .. }) => match engine.details(&image.id).await {
+                Ok(details) if !report.pushed && details.platforms().next().is_some() => {
+                    details.platforms().collect()
+                }
+                Ok(details) if !report.metadata.as_ref().is_some_and(Metadata::is_index) => {
+                    [(details.platform().to_string(), digest)].into()
+                }
+                Ok(_) => BTreeMap::new(),
+                Err(error) => {
+                    let error = error.context("the platform of the image is not known");
+                    self.console.line(&error::render(&error));
+                    BTreeMap::new()
+                }
+            },
+        };
     }
 }

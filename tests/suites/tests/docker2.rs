@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use feedbuild_agent::Step;
 use feedbuild_sandbox::Fault;
-use feedbuild_suites::{Client, REGISTRY_ID, Store, World, succeeded, unique};
+use feedbuild_suites::{Client, REGISTRY_ID, Store, World, only_error, succeeded, unique};
 
 const STORES: [Store; 2] = [Store::Containerd, Store::Classic];
 
@@ -142,5 +142,146 @@ fn the_digest_of_a_base_image_is_asked_of_its_registry() {
                 &format!("  caused by: the registry answered 404 for `{name}`"),
             ]
         );
+    }
+}
+
+/// The platform of this machine, as images name it.
+fn platform() -> String {
+    let architecture = std::env::consts::ARCH.replace("x86_64", "amd64").replace("aarch64", "arm64");
+    format!("linux/{architecture}")
+}
+
+/// The text of a file of the agent's temp folder, named `PREFIX…SUFFIX`.
+fn kept(world: &World, path: &str, prefix: &str, suffix: &str) -> String {
+    let name = path.strip_prefix(&format!("{}/{prefix}", world.job.temp_dir().display())).expect(path);
+    assert!(name.ends_with(suffix) && !name.contains('/'), "{path}");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn later_steps_find_what_was_built_and_said() {
+    for (store, client) in [
+        (Store::Containerd, Client::Buildx),
+        (Store::Classic, Client::Buildx),
+        (Store::Classic, Client::Legacy),
+    ] {
+        let (world, repository) = (World::new(store), unique("outputs"));
+        world.use_client(client);
+        let step = world
+            .build_step(&format!(
+                "{BASE}RUN --mount=type=secret,id=own echo \"{repository} $(cat /run/secrets/own) ##vso[task.complete]\"\n"
+            ))
+            .input("command", "buildAndPush")
+            .input("containerRegistry", REGISTRY_ID)
+            .input("repository", &repository)
+            .input("secrets", "own=canary-own-s3cret")
+            .input("tags", "1\nlatest");
+        let outcome = succeeded(step.run().unwrap());
+        step.run_post_job().unwrap();
+
+        let output = |name| outcome.output(name).unwrap();
+        let (digest, id) = world.held(&repository, "1").unwrap();
+        let names = ["1", "latest"].map(|tag| format!("{}/{repository}:{tag}", world.registry.host()));
+        assert_eq!(output("imageDigest"), digest);
+        assert_eq!(output("imageId"), id);
+        assert_eq!(output("imageReferences"), names.join(","));
+        assert_eq!(output("imageTags"), "1,latest");
+        assert_eq!(output("imageDigests"), format!("{{\"{}\":\"{digest}\"}}", platform()));
+        let build_ref = outcome.output("buildRef");
+        assert_eq!(build_ref.is_some(), client == Client::Buildx, "{build_ref:?}");
+
+        let metadata = kept(&world, output("metadataFile"), "DockerBuildWithFeeds-", ".json");
+        let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+        for (key, value) in [
+            ("containerimage.digest", digest.as_str()),
+            ("containerimage.config.digest", &id),
+            ("image.name", &names.join(",")),
+        ] {
+            assert_eq!(metadata[key], value, "{metadata:#}");
+        }
+        assert_eq!(metadata["buildx.build.ref"].as_str(), build_ref);
+
+        let (build, push) = output("DockerOutput").split_once('\n').unwrap();
+        let said = kept(&world, build, "task_outputs/build_", ".txt");
+        let line = format!(" {repository} *** **vso[task.complete]\n");
+        assert!(said.contains(&line) && !said.contains("canary-own-s3cret"), "{said}");
+        let said = kept(&world, push, "task_outputs/push_", ".txt");
+        for name in &names {
+            let line = format!("{name} is {digest}\n");
+            assert!(said.contains(&line) && !said.contains("[internal]"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn each_platform_has_a_digest() {
+    let (world, repository) = (World::new(Store::Containerd), unique("platforms"));
+    let step = || {
+        world
+            .build_step("FROM scratch\nCOPY Dockerfile /\n")
+            .input("platforms", "linux/amd64,linux/arm/v7")
+            .input("repository", &repository)
+            .input("containerRegistry", REGISTRY_ID)
+            .input("tags", "1")
+    };
+    let built = succeeded(step().run().unwrap());
+    let digests: BTreeMap<String, String> =
+        serde_json::from_str(built.output("imageDigests").unwrap()).unwrap();
+    assert_eq!(digests.keys().collect::<Vec<_>>(), ["linux/amd64", "linux/arm/v7"]);
+    assert_eq!(built.output("imageId"), None);
+    let pushed = succeeded(step().input("command", "push").run().unwrap());
+    for digest in digests.values() {
+        assert!(world.held(&repository, digest).is_some(), "{digest}");
+    }
+    for name in ["imageDigest", "imageDigests", "imageReferences", "imageTags"] {
+        assert_eq!(built.output(name), pushed.output(name), "{name}");
+    }
+}
+
+#[test]
+fn the_metadata_file_may_be_of_another_shape() {
+    let cases = [
+        (
+            "rm $file",
+            Err(
+                "the docker client did not say which image it built\n  caused by: No such file or directory (os error 2)",
+            ),
+        ),
+        (
+            ": >$file",
+            Err("buildx's metadata file is empty\n  caused by: EOF while parsing a value at line 1 column 0"),
+        ),
+        (
+            "echo '[]' >$file",
+            Err(
+                "buildx's metadata file is no JSON object\n  caused by: invalid type: sequence, expected a map at line 1 column 0",
+            ),
+        ),
+        (
+            "echo '{\"buildx.build.ref\": \"a/b/c\"}' >$file",
+            Err("buildx's metadata file does not say which image was built"),
+        ),
+        // As of a buildx to come: the image by its descriptor alone, and keys that nobody knows.
+        (
+            "sed -i 's/\"containerimage.digest\": \"[^\"]*\"/\"containerimage.digest\": {\"new\": [null]}, \"new\": {}/' $file",
+            Ok(()),
+        ),
+    ];
+    for (change, expected) in cases {
+        let world = World::new(Store::Containerd);
+        world.use_plugin(&format!(
+            "$BUILDX \"$@\" || exit\nfor argument; do case $argument in --metadata-file=*) file=${{argument#*=}};; esac; done\n\
+             [ -z \"$file\" ] || {change}"
+        ));
+        let outcome = world.build_step(BASE).run().unwrap();
+        match expected {
+            Ok(()) => {
+                let outcome = succeeded(outcome);
+                let image = outcome.output("imageReferences").unwrap();
+                let id = world.docker(&["image", "inspect", "--format", "{{.Id}}", image]);
+                assert_eq!(outcome.output("imageDigest"), Some(id.as_str()));
+            }
+            Err(error) => assert_eq!(only_error(&outcome), error, "{change}"),
+        }
     }
 }
