@@ -13,6 +13,7 @@ pub mod dockerfile;
 pub mod error;
 pub mod feed;
 pub mod feeder;
+pub mod form;
 pub mod guard;
 pub mod http;
 pub mod lines;

@@ -1,11 +1,15 @@
 //! Finds our secrets, in every form of [`mask::patterns`], in bytes that are about to be shown or passed on.
 
+mod pieces;
+
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use secrecy::{ExposeSecret, SecretBox};
 
 use crate::agent::mask;
+use pieces::Pieces;
 
 const REPLACEMENT: &str = "***";
 
@@ -22,7 +26,7 @@ pub struct Redactor {
     /// Each form, and whether a hit is a leak wherever it is.
     patterns: Vec<(SecretBox<[u8]>, bool)>,
     /// Made when something is searched for the first time after a secret came.
-    search: OnceCell<AhoCorasick>,
+    search: OnceCell<(AhoCorasick, Pieces)>,
 }
 
 impl Redactor {
@@ -53,11 +57,20 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let bytes = text.as_bytes();
-        let (mut clean, mut from) = (Vec::with_capacity(bytes.len()), 0);
+        let mut hits = self.pieces(bytes);
+        let mut from = 0;
         while let Some(hit) = self.find(bytes, from) {
-            clean.extend_from_slice(&bytes[from..hit.start]);
-            clean.extend_from_slice(REPLACEMENT.as_bytes());
             from = hit.end;
+            hits.push(hit);
+        }
+        hits.sort_by_key(|hit| hit.start);
+        let (mut clean, mut from) = (Vec::with_capacity(bytes.len()), 0);
+        for hit in hits {
+            if hit.start >= from {
+                clean.extend_from_slice(&bytes[from..hit.start]);
+                clean.extend_from_slice(REPLACEMENT.as_bytes());
+            }
+            from = from.max(hit.end);
         }
         clean.extend_from_slice(&bytes[from..]);
         String::from_utf8_lossy(&clean).into_owned()
@@ -78,18 +91,28 @@ impl Redactor {
         cut
     }
 
-    /// The first hit from `from` on.
-    fn find(&self, bytes: &[u8], from: usize) -> Option<std::ops::Range<usize>> {
-        if self.patterns.is_empty() {
-            return None;
-        }
-        let search = self.search.get_or_init(|| {
-            AhoCorasick::builder()
+    /// What is part of a form that was broken into lines.
+    fn pieces(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        self.search().1.find(bytes, |index| self.patterns[index].0.expose_secret())
+    }
+
+    fn search(&self) -> &(AhoCorasick, Pieces) {
+        self.search.get_or_init(|| {
+            let heads = AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .build(self.patterns.iter().map(|(form, _)| head(form)))
-                .expect("the secrets of a step are far below 2^31 states")
-        });
+                .expect("the secrets of a step are far below 2^31 states");
+            (heads, Pieces::new(self.patterns.iter().map(|(form, _)| form.expose_secret())))
+        })
+    }
+
+    /// The first hit from `from` on.
+    fn find(&self, bytes: &[u8], from: usize) -> Option<Range<usize>> {
+        if self.patterns.is_empty() {
+            return None;
+        }
+        let (search, _) = self.search();
         let hit = search.find(aho_corasick::Input::new(bytes).range(from..))?;
         // Forms may share their first bytes; the one that goes furthest counts.
         let furthest = self
@@ -141,6 +164,28 @@ mod tests {
             "a *** b *** c"
         );
         assert!(redactor.leaks(format!("x={}", &secret[..300]).as_bytes()));
+    }
+
+    #[test]
+    fn every_form_is_replaced_and_of_a_broken_one_each_line() {
+        let secret = "eyJhbGciOiJub25lIn0.eyJpYXQiOjE3MDAwMDAwMDB9.c2lnbmF0dXJl/b2Y+YS1sb25nLXRva2Vu";
+        let redactor = redactor(&[secret]);
+        for (form, written) in crate::form::written(secret.as_bytes()) {
+            let text = format!("a {} b", String::from_utf8_lossy(&written));
+            assert_eq!(redactor.redact(&text), "a *** b", "{form}");
+        }
+        let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("user:{secret}"));
+        for columns in [64, 76] {
+            let lines: Vec<String> = encoded
+                .as_bytes()
+                .chunks(columns)
+                .map(|line| redactor.redact(&format!("#9 0.1 {}", String::from_utf8_lossy(line))))
+                .collect();
+            let (first, last) = (lines[0].as_str(), lines[lines.len() - 1].as_str());
+            assert_eq!(first, "#9 0.1 dXNlcjp***");
+            assert!(last.starts_with("#9 0.1 ***"), "{last}");
+            assert!(lines[1..lines.len() - 1].iter().all(|line| line == "#9 0.1 ***"), "{lines:#?}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::form::Form;
 use super::search::{Hit, Searcher};
+use crate::form::Form;
 
 /// What a JSON document of an image is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

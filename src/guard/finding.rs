@@ -5,8 +5,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::config;
-use super::form::Form;
 use super::needle::Severity;
+use crate::form::Form;
 
 /// The most characters of a name or an instruction that are shown.
 const LONGEST: usize = 200;

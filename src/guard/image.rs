@@ -35,8 +35,8 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// Layers that need no search, by their digests.
     pub is_skipped: &'a dyn Fn(&str) -> bool,
-    /// Files that may hold a needle, by their paths: that in the layer, then those in the archives within, with `!`
-    /// between them.
+    /// What may hold a needle: files by their paths (that in the layer, then those in the archives within, with `!`
+    /// between them), other places as a finding writes them, e.g. "in the label `x`".
     pub is_allowed: &'a dyn Fn(&str) -> bool,
     /// The lines of the Dockerfile that made the entries of a history; see [`crate::dockerfile::lines_of_history`].
     pub lines: &'a dyn Fn(&[&str]) -> Vec<Option<usize>>,

@@ -12,7 +12,6 @@ mod filter;
 pub mod finding;
 #[cfg(test)]
 mod fixture;
-pub mod form;
 mod hash;
 pub mod image;
 #[cfg(test)]
@@ -28,9 +27,9 @@ mod tar;
 mod zip;
 mod zstd;
 
+pub use crate::form::Form;
 pub use archive::Limits;
 pub use finding::{Finding, Place};
-pub use form::Form;
 pub use image::{Examined, Image, Options, examine};
 pub use needle::{Needle, Severity};
 pub use search::{Hit, Scan, Searcher};

@@ -16,7 +16,8 @@ use super::search::{Hit, Searcher};
 const MOST_FINDINGS: usize = 100;
 
 pub(super) fn report(blobs: &Blobs, layout: Layout, searcher: &Searcher, options: &Options<'_>) -> Examined {
-    let mut report = Report { blobs, searcher, found: BTreeMap::new(), layers: BTreeSet::new() };
+    let is_allowed = options.is_allowed;
+    let mut report = Report { blobs, searcher, is_allowed, found: BTreeMap::new(), layers: BTreeSet::new() };
     for digest in &layout.indexes {
         report.document(digest, Document::Index, "", &Origin::default());
     }
@@ -40,6 +41,7 @@ type Key = (usize, String, String);
 struct Report<'a> {
     blobs: &'a Blobs,
     searcher: &'a Searcher,
+    is_allowed: &'a dyn Fn(&str) -> bool,
     /// Findings, and whether each is allowed.
     found: BTreeMap<Key, (Finding, bool)>,
     /// The digests of layers that images refer to.
@@ -141,7 +143,8 @@ impl Report<'_> {
                     let key = (needle, digest.to_owned(), format!("{place:?}"));
                     let hit = Hit { offset: 0, needle, form };
                     let instruction = origin.of_place(&place);
-                    self.add(key, hit, Place::Document(place), platform, instruction, false);
+                    let is_allowed = (self.is_allowed)(&place.to_string());
+                    self.add(key, hit, Place::Document(place), platform, instruction, is_allowed);
                 }
             }
             // A statement too large to be kept: where in it does not matter.

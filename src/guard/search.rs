@@ -11,8 +11,8 @@ use std::ops::Range;
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::filter::{Anchor, Filter};
-use super::form::{self, Form};
 use super::needle::{Needle, SHORTEST};
+use crate::form::{self, Form};
 
 /// How much of a long line is looked for: its end, since tokens of one issuer begin alike. In bytes.
 const REACH: usize = 512;

@@ -9,9 +9,9 @@ use percent_encoding::utf8_percent_encode;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Position, Url};
 
-use crate::agent::mask::URL_COMPONENT;
 use crate::credential::Credential;
 use crate::feed::source::Source;
+use crate::form::URL_COMPONENT;
 
 /// URLs with credentials between spaces, as pip splits `PIP_EXTRA_INDEX_URL`.
 pub(super) fn urls(sources: &[Source]) -> SecretString {

@@ -1,6 +1,6 @@
 //! The written forms of a value: what programs make of a secret when they put it into a file.
 //!
-//! Rule: one source of forms. What the guard searches for in an image, the redactor takes out of the log.
+//! Rule: one source of forms: what is searched for in an image is taken out of the log, too.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
@@ -9,6 +9,9 @@ use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// A longer value has few forms, in bytes: each is held in memory.
+const LONGEST_ESCAPED: usize = 64 * 1024;
 
 /// The shortest base64 piece that counts as a form; a shorter one would be found by chance.
 const SHORTEST_BASE64: usize = 8;
@@ -80,27 +83,37 @@ impl Display for Form {
 pub fn written(value: &[u8]) -> Vec<(Form, Vec<u8>)> {
     let mut forms = vec![(Form::Raw, value.to_vec())];
     forms.extend(percent(value).into_iter().map(|bytes| (Form::Percent, bytes)));
-    if let Ok(text) = std::str::from_utf8(value) {
-        forms.extend(json(text).into_iter().map(|text| (Form::Json, text.into_bytes())));
-        forms.extend(xml(text).into_iter().map(|text| (Form::Xml, text.into_bytes())));
-        forms.extend(backslash(text).into_iter().map(|text| (Form::Backslash, text.into_bytes())));
-        forms.push((Form::Utf16, text.encode_utf16().flat_map(u16::to_le_bytes).collect()));
-        forms.push((Form::Utf16, text.encode_utf16().flat_map(u16::to_be_bytes).collect()));
+    if value.len() <= LONGEST_ESCAPED {
+        if let Ok(text) = std::str::from_utf8(value) {
+            forms.extend(json(text).into_iter().map(|text| (Form::Json, text.into_bytes())));
+            forms.extend(xml(text).into_iter().map(|text| (Form::Xml, text.into_bytes())));
+            forms.extend(backslash(text).into_iter().map(|text| (Form::Backslash, text.into_bytes())));
+            forms.push((Form::Utf16, text.encode_utf16().flat_map(u16::to_le_bytes).collect()));
+            forms.push((Form::Utf16, text.encode_utf16().flat_map(u16::to_be_bytes).collect()));
+        }
+        forms.push((Form::Hex, hex::encode(value).into_bytes()));
+        forms.push((Form::Hex, hex::encode_upper(value).into_bytes()));
     }
-    forms.push((Form::Hex, hex::encode(value).into_bytes()));
-    forms.push((Form::Hex, hex::encode_upper(value).into_bytes()));
-    forms.extend(base64(value).map(|bytes| (Form::Base64, bytes)));
-    for encoded in percent(value) {
-        forms.extend(base64(&encoded).map(|bytes| (Form::PercentBase64, bytes)));
-    }
+    forms.extend(in_base64(value));
     let mut seen = BTreeSet::new();
     forms.retain(|(_, bytes)| seen.insert(bytes.clone()));
     forms
 }
 
+/// The forms of `value` in base64, as it is and percent-encoded.
+#[must_use]
+pub fn in_base64(value: &[u8]) -> Vec<(Form, Vec<u8>)> {
+    let mut forms: Vec<(Form, Vec<u8>)> = base64(value).map(|bytes| (Form::Base64, bytes)).collect();
+    for encoded in percent(value) {
+        forms.extend(base64(&encoded).map(|bytes| (Form::PercentBase64, bytes)));
+    }
+    forms
+}
+
 fn percent(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = PERCENT_SETS
-        .into_iter()
+    let sets = if value.len() <= LONGEST_ESCAPED { &PERCENT_SETS[..] } else { &PERCENT_SETS[..1] };
+    let mut all: Vec<Vec<u8>> = sets
+        .iter()
         .flat_map(|set| {
             let upper = percent_encode(value, set).to_string();
             let lower = lower_hex(&upper);
