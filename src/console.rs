@@ -88,13 +88,19 @@ impl Console {
     /// Something to look at, on a line (from 1) of a file; shown on the run page with both.
     pub fn warning_at(&self, file: &Path, line: usize, text: &str) {
         let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
-        self.command(LoggingCommand::WarningAt(FileLine { path: &path, line }, &text));
+        self.command(LoggingCommand::WarningAt(FileLine { path: &path, line, code: None }, &text));
+    }
+
+    /// A finding of the check `code` on a line (from 1) of a file.
+    pub fn check_at(&self, file: &Path, line: usize, code: &str, text: &str) {
+        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        self.command(LoggingCommand::WarningAt(FileLine { path: &path, line, code: Some(code) }, &text));
     }
 
     /// An error on a line (from 1) of a file; shown on the run page with both.
     pub fn error_at(&self, file: &Path, line: usize, text: &str) {
         let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
-        self.command(LoggingCommand::ErrorAt(FileLine { path: &path, line }, &text));
+        self.command(LoggingCommand::ErrorAt(FileLine { path: &path, line, code: None }, &text));
     }
 
     /// Says a logging command.

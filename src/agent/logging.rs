@@ -23,11 +23,14 @@ pub struct FileLine<'a> {
     pub path: &'a str,
     /// The line, from 1.
     pub line: usize,
+    /// What kind of issue it is, e.g. the name of a check.
+    pub code: Option<&'a str>,
 }
 
 impl Display for FileLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "sourcepath={};linenumber={};", property(self.path), self.line)
+        write!(f, "sourcepath={};linenumber={};", property(self.path), self.line)?;
+        self.code.map_or(Ok(()), |code| write!(f, "code={};", property(code)))
     }
 }
 
@@ -111,8 +114,11 @@ mod tests {
                 "##vso[task.setvariable variable=a%3Bb%5D;isOutput=true;]x%0D%0A",
             ),
             (
-                LoggingCommand::WarningAt(FileLine { path: "/s/a;b/Dockerfile", line: 7 }, "x"),
-                "##vso[task.logissue type=warning;sourcepath=/s/a%3Bb/Dockerfile;linenumber=7;]x",
+                LoggingCommand::WarningAt(
+                    FileLine { path: "/s/a;b/Dockerfile", line: 7, code: Some("StageNameCasing") },
+                    "x",
+                ),
+                "##vso[task.logissue type=warning;sourcepath=/s/a%3Bb/Dockerfile;linenumber=7;code=StageNameCasing;]x",
             ),
             (LoggingCommand::Progress(42, "1 of 2\n"), "##vso[task.setprogress value=42;]1 of 2%0A"),
             (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod image_details;
 pub mod limits;
 mod load;
+pub mod makeup;
 pub mod metadata;
 pub mod options;
 pub mod output;

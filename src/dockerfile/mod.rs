@@ -4,6 +4,7 @@
 
 mod base;
 mod history;
+mod line;
 pub mod locate;
 pub mod mounts;
 mod stage;
@@ -12,5 +13,6 @@ mod word;
 
 pub use base::{BaseImage, base_image};
 pub use history::lines_of_history;
+pub use line::find_line;
 pub use locate::locate;
 pub use mounts::{SecretMount, secret_mounts};

@@ -1,12 +1,18 @@
-//! The Markdown summary of a step. Pure; whoever writes it out redacts it.
+//! The Markdown summary of a step. Pure.
+//!
+//! Rule: whatever comes from outside goes through [`Markdown`].
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::markdown::Markdown;
+use super::{arguments, failure, issues, steps};
+use crate::agent::logging::neutralise;
+use crate::buildx::makeup::Makeup;
 use crate::buildx::metadata::Metadata;
-use crate::buildx::progress::BuildLog;
+use crate::buildx::progress::{BuildLog, CheckWarning, size};
+use crate::plan::BuildPlan;
 
 /// What a step did, as far as it came.
 #[derive(Debug, Default)]
@@ -29,6 +35,8 @@ pub struct Report {
     pub metadata_file: Option<PathBuf>,
     /// What was said during the build and the push, kept for later steps.
     pub transcripts: Vec<PathBuf>,
+    /// What the image is made of, for each platform.
+    pub makeup: Vec<Makeup>,
     /// The feeds that were used.
     pub feeds: Vec<String>,
     /// Which tokens opened them.
@@ -37,8 +45,16 @@ pub struct Report {
     pub secrets: Vec<String>,
     /// The stages and how long each took.
     pub stages: Vec<(&'static str, Duration)>,
+    /// The Dockerfile.
+    pub dockerfile: Option<PathBuf>,
+    /// `NAME=VALUE` and `NAME` arguments of the build.
+    pub build_args: Vec<String>,
+    /// `call`, which asks for something else than an image.
+    pub call: Option<String>,
     /// The build.
     pub build: Option<BuildLog>,
+    /// What the check of the image did, one text a line.
+    pub guard: Option<Vec<String>>,
     /// What the user was told.
     pub notices: Vec<String>,
     /// Why the step failed.
@@ -46,25 +62,80 @@ pub struct Report {
 }
 
 impl Report {
-    /// The report as Markdown.
+    /// Takes down what is going to be built.
+    pub fn begin(&mut self, plan: &BuildPlan) {
+        self.dockerfile = Some(plan.dockerfile.clone());
+        self.build_args.clone_from(&plan.options.build_args);
+        self.call.clone_from(&plan.options.call);
+    }
+
+    /// The report as Markdown. `redact` takes our secrets out of text; no other writer of it has to.
     #[must_use]
-    pub fn markdown(&self) -> String {
-        let mut text = String::new();
-        let title = match (&self.error, self.pushed) {
-            (Some(_), _) => "Build failed",
-            (None, true) => "Image built and pushed",
-            (None, false) => "Image built",
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "### {title}\n");
-        if let Some(error) = &self.error {
-            let _ = writeln!(text, "```\n{}\n```\n", error.replace("```", "` ` `"));
+    pub fn markdown(&self, redact: &dyn Fn(&str) -> String) -> String {
+        let markdown = Markdown::new(redact);
+        let sections = [
+            format!("### {}\n", self.title()),
+            self.failure(markdown),
+            self.pull(markdown),
+            self.facts(markdown),
+            self.build.as_ref().map_or_else(String::new, |log| steps::stages(markdown, log)),
+            self.build.as_ref().map_or_else(String::new, |log| steps::slowest(markdown, log)),
+            arguments::table(markdown, &self.build_args),
+            list("Check of the image", self.guard.iter().flatten().map(|text| markdown.prose(text))),
+            list("Checks of the Dockerfile", self.checks().map(|finding| check(markdown, finding))),
+            list("Notices", self.notices.iter().map(|notice| markdown.prose(notice))),
+        ];
+        let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+        neutralise(&sections.join("\n")).into_owned()
+    }
+
+    /// Where in the Dockerfile the build failed: the file and the line, from 1 on.
+    #[must_use]
+    pub fn failed_line(&self) -> Option<(PathBuf, usize)> {
+        let location = self.build.as_ref()?.failure.as_ref()?.location.as_ref()?;
+        let dockerfile = self.dockerfile.clone()?;
+        let line = issues::line(location, &dockerfile)?;
+        Some((dockerfile, line))
+    }
+
+    fn title(&self) -> &'static str {
+        match (&self.error, &self.call) {
+            (Some(_), None) => "Build failed",
+            (Some(_), Some(_)) => "Dockerfile refused",
+            (None, Some(_)) => "Dockerfile examined",
+            (None, None) if self.pushed => "Image built and pushed",
+            (None, None) => "Image built",
         }
-        let _ = writeln!(text, "| | |\n|---|---|");
-        let mut row = |name: &str, values: &[String]| {
+    }
+
+    fn failure(&self, markdown: Markdown<'_>) -> String {
+        let Some(error) = &self.error else { return String::new() };
+        let failed = self.build.as_ref().and_then(|log| log.failure.as_ref());
+        let step = failed.map_or_else(String::new, |failed| {
+            failure::summary(markdown, failed, self.dockerfile.as_deref())
+        });
+        let separator = if step.is_empty() { "" } else { "\n" };
+        format!("{}{separator}{step}", markdown.block(error))
+    }
+
+    /// How to get exactly this image.
+    fn pull(&self, markdown: Markdown<'_>) -> String {
+        let (true, Some(reference), Some(digest)) = (self.pushed, self.references.first(), &self.digest)
+        else {
+            return String::new();
+        };
+        // A tag has no slash, a registry's port has one behind it.
+        let tag = reference.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+        let repository = tag.map_or(reference.as_str(), |(repository, _)| repository);
+        markdown.block(&format!("docker pull {repository}@{digest}"))
+    }
+
+    fn facts(&self, markdown: Markdown<'_>) -> String {
+        let mut rows: Vec<(&str, String)> = Vec::new();
+        let mut row = |name, values: &[String]| {
             if !values.is_empty() {
-                let values: Vec<String> = values.iter().map(|value| code(value)).collect();
-                let _ = writeln!(text, "| {name} | {} |", values.join("<br>"));
+                let values: Vec<String> = values.iter().map(|value| markdown.code(value)).collect();
+                rows.push((name, values.join("<br>")));
             }
         };
         row("Image", &self.references);
@@ -74,71 +145,44 @@ impl Report {
         row("Opened by", &self.tokens.iter().map(ToString::to_string).collect::<Vec<_>>());
         row("Secret ids", &self.secrets);
         if self.image_id.is_some() && self.digest.is_none() {
-            let _ = writeln!(text, "| Digest | none before a push: the engine's store keeps no manifests |");
+            rows.push(("Digest", "none before a push: the engine's store keeps no manifests".to_owned()));
         }
-        for (name, duration) in &self.stages {
-            let _ = writeln!(text, "| {name} | {:.1} s |", duration.as_secs_f64());
+        let makeup = self.makeup.iter().map(|makeup| {
+            let size = format!("{} in {} layers", size(makeup.size), makeup.layers);
+            format!("{} {size}", markdown.code(&makeup.platform)).trim_start().to_owned()
+        });
+        let makeup = makeup.collect::<Vec<_>>().join("<br>");
+        if !makeup.is_empty() {
+            rows.push(("Size", makeup));
         }
-        for notice in &self.notices {
-            let _ = writeln!(text, "\n> {}", plain(notice));
+        rows.extend(self.stages.iter().map(|(name, duration)| (*name, steps::seconds(*duration))));
+        if rows.is_empty() {
+            return String::new();
         }
-        text
+        let rows: Vec<String> = rows.iter().map(|(name, value)| format!("| {name} | {value} |\n")).collect();
+        format!("| | |\n|---|---|\n{}", rows.concat())
+    }
+
+    fn checks(&self) -> impl Iterator<Item = &CheckWarning> {
+        self.build.iter().flat_map(|log| &log.warnings)
     }
 }
 
-/// A value in code font within a table.
-fn code(value: &str) -> String {
-    format!("`{}`", plain(value).replace('`', "'").replace('|', "\\|"))
+/// A finding of a Dockerfile check.
+fn check(markdown: Markdown<'_>, finding: &CheckWarning) -> String {
+    let location = finding.location.as_ref();
+    let place = location.map(|location| markdown.code(&format!("{}:{}", location.file, location.first)));
+    let rule = finding.rule.as_ref().map(|rule| markdown.text(rule));
+    let head: Vec<String> = place.into_iter().chain(rule).collect();
+    let separator = if head.is_empty() { "" } else { ": " };
+    format!("{}{separator}{}", head.join(" "), markdown.text(&finding.message))
 }
 
-/// One line without HTML.
-fn plain(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('&', "&amp;").replace('<', "&lt;")
+/// A list under a name; empty without items.
+fn list(name: &str, items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.map(|item| format!("- {item}\n")).collect();
+    if items.is_empty() { String::new() } else { format!("**{name}**\n\n{}", items.concat()) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_push_is_told_whole() {
-        let report = Report {
-            references: vec!["registry.example/app:1".into(), "registry.example/app:2".into()],
-            digest: Some("sha256:d".into()),
-            image_id: Some("sha256:i".into()),
-            pushed: true,
-            feeds: vec!["shared".into()],
-            tokens: vec!["job access token"],
-            secrets: vec!["PIP_EXTRA_URL".into()],
-            stages: vec![("Feeds", Duration::from_millis(120)), ("Build", Duration::from_secs(61))],
-            notices: vec!["a <b>".into()],
-            ..Report::default()
-        };
-        assert_eq!(
-            report.markdown(),
-            "### Image built and pushed\n\n\
-             | | |\n|---|---|\n\
-             | Image | `registry.example/app:1`<br>`registry.example/app:2` |\n\
-             | Digest | `sha256:d` |\n\
-             | Image id | `sha256:i` |\n\
-             | Feeds | `shared` |\n\
-             | Opened by | `job access token` |\n\
-             | Secret ids | `PIP_EXTRA_URL` |\n\
-             | Feeds | 0.1 s |\n\
-             | Build | 61.0 s |\n\
-             \n> a &lt;b>\n"
-        );
-    }
-
-    #[test]
-    fn a_build_in_the_classic_store_says_that_it_has_no_digest() {
-        let report = Report { image_id: Some("sha256:i".into()), ..Report::default() };
-        assert!(report.markdown().contains("none before a push"));
-    }
-
-    #[test]
-    fn a_failure_cannot_break_out_of_its_block() {
-        let report = Report { error: Some("no feed\n```\n# injected".into()), ..Report::default() };
-        assert_eq!(report.markdown().matches("```").count(), 2);
-    }
-}
+mod tests;

@@ -62,12 +62,14 @@ impl Step<'_> {
             return self.cancel.unless(find(plan, builder, engine)).await.map(Some);
         };
         self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
+        report.begin(workshop.plan);
         self.console.group("Build");
         let examine: Examine = Arc::new(|stream| Examined::read(stream));
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         let built = attempt.and_then(|attempt| {
-            (report.build, report.metadata) = (Some(attempt.log), attempt.metadata);
+            report.build = Some(self.tell_findings(attempt.log, &workshop.plan.dockerfile));
+            report.metadata = attempt.metadata;
             attempt.result
         });
         if let Err(error) = &built

@@ -3,6 +3,7 @@
 mod base_labels;
 mod build;
 mod export;
+mod findings;
 mod prepare;
 mod publish;
 mod sign_in;
@@ -35,7 +36,10 @@ pub async fn main_stage(env: &Env, cancel: &Cancel) -> TaskResult {
         }
         Err(error) => {
             let text = error::render(&error);
-            console.error(&text);
+            match report.failed_line() {
+                Some((dockerfile, line)) => console.error_at(&dockerfile, line, &text),
+                None => console.error(&text),
+            }
             report.error = Some(text);
             TaskResult::Failed
         }

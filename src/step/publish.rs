@@ -26,13 +26,23 @@ impl Step<'_> {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         (report.digest, report.image_id) = built.digests();
-        let Some(destination) = plan.destination() else { return Ok(()) };
-        report.tags = destination.tags.iter().map(ToString::to_string).collect();
+        let destination = plan.destination();
+        let tags = destination.iter().flat_map(|destination| destination.tags);
+        report.tags = tags.map(ToString::to_string).collect();
         let started = Instant::now();
-        if let Built::Stored { engine, image, .. } = built {
-            self.cancel.unless(destination.tag(engine, image)).await?;
-            report.references = destination.references();
-        }
+        let tag = async {
+            match (&destination, built) {
+                (Some(destination), Built::Stored { engine, image, .. }) => {
+                    destination.tag(engine, image).await.map(|()| destination.references())
+                }
+                _ => Ok(std::mem::take(&mut report.references)),
+            }
+        };
+        // On the heap: it would make every future above it large.
+        let both = Box::pin(async { Ok(tokio::join!(tag, built.makeup())) });
+        let (tagged, makeup) = self.cancel.unless(both).await?;
+        (report.references, report.makeup) = (tagged?, makeup);
+        let Some(destination) = destination else { return Ok(()) };
         if plan.command == Command::Build {
             return Ok(());
         }

@@ -39,7 +39,8 @@ impl Step<'_> {
 
 /// Writes the summary, which the agent uploads later.
 pub(super) fn upload_summary(env: &Env, console: &Console, report: &Report) -> anyhow::Result<()> {
-    let path = keep(env, "md", &console.redact(&report.markdown()))?;
+    let markdown = report.markdown(&|text| console.redact(text));
+    let path = keep(env, "md", &console.redact(&markdown))?;
     console.command(LoggingCommand::UploadSummary(&path.display().to_string()));
     Ok(())
 }

@@ -41,8 +41,6 @@ pub(super) struct Status {
 pub(super) struct Vertex {
     pub(super) digest: String,
     #[serde(default)]
-    pub(super) inputs: Vec<String>,
-    #[serde(default)]
     pub(super) name: String,
     #[serde(default, deserialize_with = "timestamp")]
     pub(super) started: Option<SystemTime>,

@@ -14,9 +14,9 @@ use super::{Tell, Told};
 use crate::console::Console;
 use crate::lines::LineBuffer;
 
-/// A step that ended may start again: BuildKit first looks for it in its cache. It is told as done after this time, or
-/// when a step begins that waited for it.
-const SETTLED: Duration = Duration::from_millis(100);
+/// A step that ended may start again at once: BuildKit first looks for it in its cache. It is told as done after this
+/// time, or when another step begins.
+const SETTLED: Duration = Duration::from_millis(10);
 
 /// How often the progress of a download is told.
 const TRANSFER_PAUSE: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ impl Trace {
         }
     }
 
-    /// Tells the end of all steps that ended: the client has nothing more to say of them.
+    /// Tells the end of all steps that ended.
     pub(super) fn settle_all(&mut self, tell: Tell<'_>) {
         for index in std::mem::take(&mut self.ended) {
             self.close(index, tell);
@@ -104,7 +104,7 @@ impl Trace {
         let index = self.place(message);
         let is_new = self.vertexes[index].update(message);
         if message.started.is_some() && self.vertexes[index].number.is_none() {
-            self.settle_inputs(index, tell);
+            self.settle_all(tell);
             self.begin(index, tell);
         }
         if !is_new {
@@ -164,16 +164,6 @@ impl Trace {
             self.ended.iter().copied().filter(|&index| is_settled(self, index)).collect();
         for index in settled {
             self.close(index, tell);
-        }
-    }
-
-    /// Tells the end of the steps that this one waited for.
-    fn settle_inputs(&mut self, index: usize, tell: Tell<'_>) {
-        let needs =
-            |ended: &usize| self.vertexes[*ended].digests().any(|digest| self.vertexes[index].needs(digest));
-        let inputs: Vec<usize> = self.ended.iter().copied().filter(needs).collect();
-        for input in inputs {
-            self.close(input, tell);
         }
     }
 

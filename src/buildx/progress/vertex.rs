@@ -30,7 +30,6 @@ pub(super) struct Vertex {
 
 #[derive(Default)]
 struct Member {
-    inputs: Vec<String>,
     is_running: bool,
     is_cached: bool,
     error: String,
@@ -70,9 +69,6 @@ impl Vertex {
     /// Takes a message about one of its vertexes. Whether it says that something began or ended; most are repeated.
     pub(super) fn update(&mut self, message: &status::Vertex) -> bool {
         let member = self.members.entry(message.digest.clone()).or_default();
-        if !message.inputs.is_empty() {
-            member.inputs.clone_from(&message.inputs);
-        }
         let Some(started) = message.started else { return false };
         self.began.get_or_insert(started);
         let was_running = std::mem::replace(&mut member.is_running, message.completed.is_none());
@@ -98,15 +94,6 @@ impl Vertex {
             Some(end) => State::Ended(end),
             None => State::Waiting,
         }
-    }
-
-    /// Whether it waits for one of these vertexes.
-    pub(super) fn needs(&self, digest: &str) -> bool {
-        self.members.values().any(|member| member.inputs.iter().any(|input| input == digest))
-    }
-
-    pub(super) fn digests(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
     }
 
     pub(super) fn duration(&self) -> Duration {

@@ -51,7 +51,7 @@ fn a_command_that_fails_is_one_concise_issue() {
         let outcome = world.build_step(dockerfile).run().unwrap();
         assert_eq!(
             error(&world, &outcome),
-            "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c for i in $(seq 500); do echo \\\"ERROR: line $i\\\" \
+            "Dockerfile(2,): error : the build failed (exit code 1)\n  caused by: process \"/bin/sh -c for i in $(seq 500); do echo \\\"ERROR: line $i\\\" \
              >&2; done; exit 3\" did not complete successfully: exit code: 3"
         );
         assert!(outcome.log.iter().any(|line| line.ends_with("ERROR: line 500")), "{}", outcome.log_text());
@@ -66,7 +66,7 @@ fn a_dockerfile_that_cannot_be_parsed_says_where() {
     let outcome = world.build_step("FROM feedbuild-test/base\nRUM true\n").run().unwrap();
     assert_eq!(
         error(&world, &outcome),
-        "the build failed (exit code 1)\n  caused by: dockerfile parse error on line 2: unknown instruction: RUM (did you mean \
+        "Dockerfile(2,): error : the build failed (exit code 1)\n  caused by: dockerfile parse error on line 2: unknown instruction: RUM (did you mean \
          RUN?)"
     );
 }

@@ -26,7 +26,7 @@ fn warnings(world: &World, step: &Step) -> Vec<String> {
     let outcome: Outcome = step.run().unwrap();
     nothing_leaks(world, &outcome);
     assert_eq!(outcome.result, TaskResult::Failed, "the log:\n{}", outcome.log_text());
-    let error = "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c test -s /run/secrets/FEED_TOKEN && \
+    let error = "Dockerfile(3,): error : the build failed (exit code 1)\n  caused by: process \"/bin/sh -c test -s /run/secrets/FEED_TOKEN && \
                  exit 3\" did not complete successfully: exit code: 3";
     assert_eq!(outcome.errors(), [error]);
     outcome.warnings().iter().map(|text| text.replace(&world.sandbox.authority(), "SANDBOX")).collect()

@@ -1,0 +1,39 @@
+//! Tells what a build said of the Dockerfile: findings of checks, and the instruction that failed.
+
+use std::path::Path;
+
+use super::Step;
+use crate::buildx::progress::{BuildLog, Failure, Instruction, Location};
+use crate::dockerfile;
+use crate::report::{failure, issues};
+
+impl Step<'_> {
+    /// Tells it, and returns the record with the place of the failure in it.
+    pub(super) fn tell_findings(&self, mut log: BuildLog, dockerfile: &Path) -> BuildLog {
+        for issue in issues::checks(&log.warnings, dockerfile) {
+            match issue.line {
+                Some(line) => {
+                    self.console.check_at(dockerfile, line, issue.code.unwrap_or_default(), &issue.text);
+                }
+                None => self.console.warning(&issue.text),
+            }
+        }
+        if let Some(failure) = &mut log.failure {
+            if failure.location.is_none() {
+                failure.location = locate(failure, dockerfile);
+            }
+            for line in failure::lines(failure) {
+                self.console.line(&line);
+            }
+        }
+        log
+    }
+}
+
+/// Looks up the instruction that failed, for a client that does not say where it is.
+fn locate(failure: &Failure, dockerfile: &Path) -> Option<Location> {
+    let instruction = Instruction::parse(failure.step.as_deref()?)?;
+    let text = std::fs::read_to_string(dockerfile).ok()?;
+    let line = u32::try_from(dockerfile::find_line(&text, &instruction.text)?).ok()?;
+    Some(Location { file: String::new(), first: line, last: line })
+}
