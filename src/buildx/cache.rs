@@ -70,6 +70,19 @@ impl Cache {
         self.kind == "inline"
     }
 
+    /// Whether it takes more than the layers of the image to where others read it.
+    #[must_use]
+    pub fn carries_intermediate_layers(&self) -> bool {
+        let is_max = self.attributes.iter().any(|(key, value)| key == "mode" && value == "max");
+        is_max && !matches!(self.kind.as_str(), "inline" | "local")
+    }
+
+    /// How messages name it: by its reference, if it has one.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.reference().map_or_else(|| self.spec(), str::to_owned)
+    }
+
     /// Whether the step fails if the cache cannot be written: BuildKit's own `ignore-error`, which is on here by default.
     #[must_use]
     pub fn must_succeed(&self) -> bool {

@@ -74,7 +74,7 @@ impl Workshop<'_> {
             &cached(&self.plan.options),
             output,
             Some(cache),
-            &format!("writing the cache `{}`", cache.spec()),
+            &format!("writing the cache `{}`", cache.place()),
             logins,
         )
         .await?;

@@ -1,10 +1,11 @@
-//! What a client or an image store cannot do.
+//! What a client or an image store cannot do, and what would leave the check out.
 //!
 //! Rule: it is said before the build, with the way out; some of it would be left out without a word.
 
 use super::cache::Cache;
 use super::options::BuildOptions;
 use crate::error::hinted;
+use crate::guard::policy::{LeakCheck, Policy};
 
 /// Stops options that a docker client without the buildx plugin does not have, or passes to an engine that leaves
 /// them out (moby `builder-next/builder.go`).
@@ -66,6 +67,37 @@ pub fn classic_store(what: &str) -> anyhow::Error {
          `daemon.json`), or name a builder of another driver in `builder` (`docker buildx create --driver \
          docker-container`)",
     )
+}
+
+/// Stops a cache that would carry layers of intermediate stages to others, which nobody has checked.
+pub fn check_caches(options: &BuildOptions, policy: &Policy) -> anyhow::Result<()> {
+    let unchecked = options.cache_to.iter().filter(|cache| cache.carries_intermediate_layers());
+    let allowed = |place: &str| policy.check != LeakCheck::Full || policy.allowance(place).is_some();
+    match unchecked.map(Cache::place).find(|place| !allowed(place)) {
+        None => Ok(()),
+        Some(place) => Err(hinted(
+            format!(
+                "input `cacheTo`: with `mode=max` the cache `{place}` would hold layers of intermediate stages, in which \
+                 nobody looks for secrets"
+            ),
+            format!(
+                "use `mode=min`, which holds the layers of the image alone, or say in `leakCheckAllow` why it may: \
+                 `{place} = REASON`"
+            ),
+        )),
+    }
+}
+
+/// Stops what cannot be compared once another builder's image is in an engine's store: an index whose attestations name
+/// the time of another call.
+pub fn check_load(options: &BuildOptions) -> anyhow::Result<()> {
+    if options.load && options.platforms.len() > 1 && !options.attestations.is_empty() {
+        return Err(hinted(
+            "input `load` does not go with several `platforms` and attestations (`provenance`, `sbom`, `attests`)",
+            "load in a step without attestations, or leave `load` out and push",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -190,5 +222,51 @@ mod tests {
             assert_eq!(error, expected);
             assert_eq!(beyond_classic_store(&options), store);
         }
+    }
+
+    #[test]
+    fn a_cache_for_others_holds_what_was_checked() {
+        let policy =
+            |inputs: &[(&str, &str)]| Policy::parse(&inputs.iter().copied().collect()).expect("a policy");
+        let full = policy(&[]);
+        let checked = |value: &str, policy: &Policy| {
+            let options = BuildOptions { cache_to: caches(value), ..BuildOptions::default() };
+            check_caches(&options, policy).map_err(|error| render(&error))
+        };
+        for value in [
+            "host/app:cache",
+            "type=registry,ref=host/app:cache,mode=min",
+            "type=local,dest=c,mode=max",
+            "type=inline,mode=max",
+        ] {
+            checked(value, &full).expect(value);
+        }
+        let max = "type=registry,ref=host/app:cache,mode=max";
+        assert_eq!(
+            checked(max, &full).expect_err(max),
+            "input `cacheTo`: with `mode=max` the cache `host/app:cache` would hold layers of intermediate stages, in which \
+             nobody looks for secrets\n\nhint: use `mode=min`, which holds the layers of the image alone, or say in \
+             `leakCheckAllow` why it may: `host/app:cache = REASON`"
+        );
+        checked("type=s3,region=r,bucket=b,mode=max", &full).expect_err("it leaves the machine");
+        checked(max, &policy(&[("INPUT_LEAKCHECKALLOW", "host/app:* = no secret is in any stage")]))
+            .expect("named");
+        checked(max, &policy(&[("INPUT_LEAKCHECKALLOW", "other = x")])).expect_err("another one is named");
+        for check in ["config", "off"] {
+            checked(max, &policy(&[("INPUT_LEAKCHECK", check)])).expect(check);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_loaded() {
+        let attestations = Attestations { sbom: Some("true".to_owned()), ..Attestations::default() };
+        let platforms = || ["a", "b"].map(str::to_owned).into();
+        let both =
+            BuildOptions { load: true, platforms: platforms(), attestations, ..BuildOptions::default() };
+        check_load(&both).expect_err("an index that differs");
+        check_load(&BuildOptions { platforms: Vec::new(), ..both.clone() }).expect("one platform");
+        check_load(&BuildOptions { attestations: Attestations::default(), ..both.clone() })
+            .expect("no attestations");
+        check_load(&BuildOptions { load: false, ..both }).expect("no load");
     }
 }

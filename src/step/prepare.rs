@@ -12,6 +12,7 @@ use crate::agent::inputs::{Command, Inputs};
 use crate::agent::network::Network;
 use crate::agent::pipeline_labels::pipeline_labels;
 use crate::agent::secrets;
+use crate::buildx::builder::Driver;
 use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
 use crate::buildx::options::SourceDateEpoch;
@@ -21,6 +22,7 @@ use crate::commit;
 use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
+use crate::guard::policy::Policy;
 use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
 use crate::process::child_environment;
@@ -82,6 +84,10 @@ impl<'a> Step<'a> {
         if let Client::Docker(_) = docker.client {
             limits::check_older_client(&inputs.options)?;
         }
+        if docker.builder.driver != Driver::Docker {
+            limits::check_load(&inputs.options)?;
+        }
+        limits::check_caches(&inputs.options, &Policy::parse(self.env)?)?;
         let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
         let text = std::fs::read_to_string(&dockerfile)
             .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;
