@@ -9,6 +9,7 @@ use crate::agent::sources::SourceInputs;
 use crate::buildx::options::BuildOptions;
 use crate::dockerfile::{BaseImage, SecretMount};
 use crate::error::hinted;
+use crate::guard::policy::Policy;
 use crate::registry::push::Destination;
 use crate::registry::reference::{Repository, Tag};
 use crate::secret::IndexOrder;
@@ -30,6 +31,8 @@ pub struct Plan {
     pub tags: Vec<Tag>,
     /// The connections of `containerRegistry`; the first is that of the registry that is pushed to.
     pub registries: Vec<RegistryConnection>,
+    /// What is wanted of the check of the image.
+    pub policy: Policy,
     /// `allowInsecureBuilder`.
     pub allow_insecure_builder: bool,
 }
@@ -182,6 +185,7 @@ pub fn plan(mut inputs: Inputs, material: Option<Material>, tagging: Tagging) ->
         repository: inputs.repository,
         tags: tagging.tags,
         registries: inputs.registries,
+        policy: inputs.policy,
         allow_insecure_builder: inputs.allow_insecure_builder,
     };
     Ok(Planned { plan, notices, cautions, warnings })

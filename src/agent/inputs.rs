@@ -13,6 +13,7 @@ use super::registry_connection::RegistryConnection;
 use super::sources::SourceInputs;
 use crate::buildx::options::BuildOptions;
 use crate::error::hinted;
+use crate::guard::policy::Policy;
 use crate::registry::reference::Repository;
 use crate::secret::catalogue::Asked;
 use crate::secret::choice::MissingSecrets;
@@ -81,6 +82,8 @@ pub struct Inputs {
     pub secret_flags: Vec<UserSecret>,
     /// `missingSecrets`.
     pub missing_secrets: MissingSecrets,
+    /// `leakCheck`, `leakCheckAllow` and `keepLeakedImage`.
+    pub policy: Policy,
     /// `allowInsecureBuilder`.
     pub allow_insecure_builder: bool,
     /// Where relative paths begin: the sources folder.
@@ -158,6 +161,7 @@ impl Inputs {
                 Some("warn") => MissingSecrets::Warn,
                 Some(other) => return Err(unknown_value("missingSecrets", other, "`error` or `warn`")),
             },
+            policy: Policy::parse(env)?,
             allow_insecure_builder: reader.boolean("allowInsecureBuilder")?,
             notices: notices.collect(),
             warnings: reader.warnings,

@@ -12,6 +12,7 @@ use super::metadata::Metadata;
 use super::progress::{BuildLog, Told};
 use super::supply::Supply;
 use super::workshop::{Call, Examine, Outcome, Workshop};
+use crate::guard;
 use crate::registry::oci_layout::Examined;
 use crate::secret::Secret;
 
@@ -35,7 +36,17 @@ pub enum Built<'a> {
         workshop: &'a Workshop<'a>,
         /// What was read of its export.
         examined: Examined,
+        /// What was found in it.
+        found: Box<guard::Examined>,
     },
+}
+
+/// An export that was read.
+pub struct Export {
+    /// What it holds.
+    pub layout: Examined,
+    /// What was found in it.
+    pub found: guard::Examined,
 }
 
 /// What came of a build.
@@ -95,8 +106,8 @@ impl Workshop<'_> {
 
     async fn built(&self, outcome: Outcome) -> anyhow::Result<Built<'_>> {
         if let Some(examined) = outcome.examined {
-            let examined = examined.context("the image cannot be checked")?;
-            return Ok(Built::Exported { workshop: self, examined });
+            let Export { layout, found } = examined.context("the image cannot be checked")?;
+            return Ok(Built::Exported { workshop: self, examined: layout, found: found.into() });
         }
         let engine = self.engine.context("no engine has built")?;
         if let Some(archive) = self.archive() {

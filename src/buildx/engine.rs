@@ -1,6 +1,7 @@
 //! What is asked of the engine itself, over its API: images, tags, pushes and logins (a `docker` call costs 34 to
 //! 52 ms, a request under 5).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::content::ContentStore;
 use super::makeup::Makeup;
 use super::target::{Address, Target};
 use super::transport::{Ssh, Transport, Tunnel};
@@ -23,6 +25,8 @@ pub struct Engine {
     client: reqwest::Client,
     base: String,
     tunnel: Option<Tunnel>,
+    /// Whether it listens on a socket of this machine.
+    is_local: bool,
 }
 
 /// An image in the engine's store.
@@ -68,6 +72,7 @@ struct Descriptor {
 #[serde(rename_all = "PascalCase")]
 struct Info {
     driver_status: Option<Vec<(String, String)>>,
+    docker_root_dir: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +93,8 @@ impl Engine {
     /// Connects, and checks that the engine can build with BuildKit.
     pub async fn connect(target: &Target, ssh: Ssh<'_>) -> anyhow::Result<Self> {
         let Transport { client, base, tunnel } = Transport::open(&target.address, ssh)?;
-        let engine = Self { client, base, tunnel };
+        let is_local = matches!(target.address, Address::Unix(_));
+        let engine = Self { client, base, tunnel, is_local };
         let ping = engine.request(Method::GET, "/_ping").timeout(Duration::from_secs(20)).send().await;
         let ping = match ping {
             Ok(ping) => ping,
@@ -151,12 +157,24 @@ impl Engine {
 
     /// Whether images are in the classic store and not in containerd's.
     pub async fn has_classic_store(&self) -> anyhow::Result<bool> {
-        let response = accepted(self.send(self.request(Method::GET, "/info")).await?).await?;
-        let info: Info = response.json().await.context("the engine's answer is cut short")?;
-        let status = info.driver_status.unwrap_or_default();
+        let status = self.info().await?.driver_status.unwrap_or_default();
         let containerd =
             |(key, value): &(String, String)| key == "driver-type" && value == "io.containerd.snapshotter.v1";
         Ok(!status.iter().any(containerd))
+    }
+
+    /// The files of the store that holds `manifest`, if they are on this machine and ours to read.
+    pub async fn content_store(&self, manifest: &str) -> anyhow::Result<Option<ContentStore>> {
+        if !self.is_local {
+            return Ok(None);
+        }
+        let root = self.info().await?.docker_root_dir.unwrap_or_default();
+        Ok(ContentStore::find(&root, manifest))
+    }
+
+    async fn info(&self) -> anyhow::Result<Info> {
+        let response = accepted(self.send(self.request(Method::GET, "/info")).await?).await?;
+        response.json().await.context("the engine's answer is cut short")
     }
 
     /// Gives the image `id` the name `repository:tag`.

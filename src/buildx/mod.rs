@@ -6,6 +6,7 @@ pub mod build;
 pub mod builder;
 pub mod cache;
 pub mod client;
+pub mod content;
 pub mod context;
 pub mod docker;
 pub mod engine;

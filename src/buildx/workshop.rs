@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::args::BuildCall;
+use super::build::Export;
 use super::builder::Builder;
 use super::cache::Cache;
 use super::client::Client;
@@ -26,11 +27,11 @@ use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
 use crate::process::{Ended, Process};
 use crate::registry::helper::LOGINS_VARIABLE;
-use crate::registry::oci_layout::Examined;
+
 use crate::secret::Secret;
 
 /// Reads an export of an image to its end.
-pub type Examine = Arc<dyn Fn(&mut dyn Read) -> anyhow::Result<Examined> + Send + Sync>;
+pub type Examine = Arc<dyn Fn(&mut dyn Read) -> anyhow::Result<Export> + Send + Sync>;
 
 /// What every call for a build needs.
 pub struct Workshop<'a> {
@@ -79,7 +80,7 @@ pub(super) struct Call<'a> {
 pub(super) struct Outcome {
     pub(super) ended: Ended,
     pub(super) log: BuildLog,
-    pub(super) examined: Option<anyhow::Result<Examined>>,
+    pub(super) examined: Option<anyhow::Result<Export>>,
     unreachable: bool,
 }
 

@@ -45,6 +45,8 @@ pub fn lines_of_history(
 struct Written {
     keyword: String,
     words: Vec<String>,
+    /// The words of here-documents.
+    body: Vec<String>,
 }
 
 impl Written {
@@ -61,7 +63,9 @@ impl Written {
             }
             _ => words.iter().map(|word| stages.expand(word, variables)).collect(),
         };
-        Self { keyword: instruction.keyword.clone(), words }
+        let body =
+            instruction.body.iter().flat_map(|line| line.split_whitespace()).map(str::to_owned).collect();
+        Self { keyword: instruction.keyword.clone(), words, body }
     }
 
     fn made(&self, entry: &str) -> bool {
@@ -92,9 +96,16 @@ impl Written {
         }
     }
 
-    /// The command stands at the end, or before the content of a here-document.
+    /// The command stands at the end, or before the content of a here-document; a here-document that is the command stands
+    /// alone.
     fn is_command_of(&self, words: &[&str]) -> bool {
         let own: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        if let [document] = own[..]
+            && document.starts_with("<<")
+            && !self.body.is_empty()
+        {
+            return words.ends_with(&self.body.iter().map(String::as_str).collect::<Vec<_>>());
+        }
         let has_heredoc = own.iter().any(|word| word.contains("<<"));
         words.ends_with(&own) || has_heredoc && words.windows(own.len()).any(|window| window == own)
     }
@@ -184,5 +195,13 @@ mod tests {
         );
         assert_eq!(lines("", None, &["RUN /bin/sh -c y"]), [None]);
         assert_eq!(lines("FROM a\nRUN x\n", Some("b"), &["RUN /bin/sh -c x"]), [None]);
+    }
+
+    #[test]
+    fn a_here_document_that_is_the_command_is_known_by_its_lines() {
+        let dockerfile = "FROM base\nRUN <<END\nset -e\nmake\nEND\nRUN <<END\nset -e\ntest\nEND\n";
+        let history =
+            ["RUN /bin/sh -c set -e\nmake\n # buildkit", "RUN /bin/sh -c set -e\ntest\n # buildkit"];
+        assert_eq!(lines(dockerfile, None, &history), [Some(2), Some(6)]);
     }
 }

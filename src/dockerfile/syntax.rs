@@ -28,6 +28,8 @@ pub(super) struct Instruction {
     /// Such as `--mount=type=secret,id=x`, without quotes.
     pub(super) flags: Vec<String>,
     pub(super) arguments: String,
+    /// The lines of its here-documents.
+    pub(super) body: Vec<String>,
     /// The line on which the instruction begins, from 1.
     pub(super) line: usize,
 }
@@ -51,12 +53,14 @@ impl Dockerfile {
                     continued = more;
                 }
             }
-            let Some(instruction) = Instruction::parse(&logical, escape, number) else { continue };
+            let Some(mut instruction) = Instruction::parse(&logical, escape, number) else { continue };
             if instruction.can_contain_heredocs(escape) {
                 for heredoc in heredocs(&logical) {
                     let mut ahead = lines.clone();
                     // Without a terminator it is no here-document, and nothing below it is lost.
-                    if ahead.any(|(_, line)| heredoc.ends_at(line)) {
+                    if let Some(length) = ahead.position(|(_, line)| heredoc.ends_at(line)) {
+                        let body = lines.by_ref().take(length).map(|(_, line)| line.to_owned());
+                        instruction.body.extend(body);
                         lines = ahead;
                     }
                 }
@@ -77,6 +81,7 @@ impl Instruction {
         }
         let (flags, arguments) = split_flags(rest, escape);
         Some(Self {
+            body: Vec::new(),
             keyword: keyword.to_ascii_uppercase(),
             flags,
             arguments: arguments.trim().to_owned(),

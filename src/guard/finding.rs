@@ -68,6 +68,17 @@ pub struct Instruction {
     pub line: Option<usize>,
 }
 
+impl Instruction {
+    /// Whether the description of a build cache's record (`[2/3] RUN make`, `mount / from exec /bin/sh -c make`) is that
+    /// of this instruction.
+    #[must_use]
+    pub fn is_in(&self, description: &str) -> bool {
+        let text = self.text.strip_suffix(" # buildkit").unwrap_or(&self.text);
+        let command = text.split_once("/bin/sh -c ").map_or(text, |(_, command)| command);
+        !command.is_empty() && description.contains(command)
+    }
+}
+
 impl Display for Finding {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{} is in the image", self.needle)?;

@@ -24,6 +24,7 @@ mod reader;
 mod report;
 pub mod search;
 mod tar;
+pub mod verdict;
 mod zip;
 mod zstd;
 

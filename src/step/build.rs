@@ -17,7 +17,6 @@ use crate::error::{self, hinted};
 use crate::feed::doctor;
 use crate::plan::Plan;
 use crate::registry::logins::Logins;
-use crate::registry::oci_layout::Examined;
 use crate::report::summary::Report;
 
 impl Step<'_> {
@@ -64,7 +63,8 @@ impl Step<'_> {
         self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
         report.begin(workshop.plan);
         self.console.group("Build");
-        let examine: Examine = Arc::new(|stream| Examined::read(stream));
+        let inspection = self.inspection(plan)?;
+        let examine: Examine = Arc::new(move |stream| inspection.export(stream));
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         let built = attempt.and_then(|attempt| {

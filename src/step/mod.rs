@@ -2,8 +2,10 @@
 
 mod base_labels;
 mod build;
+mod check;
 mod export;
 mod findings;
+mod inspection;
 mod prepare;
 mod publish;
 mod sign_in;
@@ -75,7 +77,8 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let workshop = step.workshop(&plan, &docker, engine.as_ref(), &logins, &labels)?;
     let built =
         step.build(&plan, workshop.as_ref(), &docker.builder, engine.as_ref(), supply, report).await?;
-    let Some(built) = built else { return Ok(()) };
+    let Some(mut built) = built else { return Ok(()) };
+    step.check(&plan, &mut built, report).await?;
     step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
     step.publish(&plan, &built, &logins, report).await?;
     step.export_caches(workshop.as_ref(), &logins, report).await?;

@@ -155,7 +155,7 @@ impl<'a> Step<'a> {
     }
 
     /// Build arguments by name; one without a value has that of the environment, as for docker.
-    fn build_args(&self, args: &[String]) -> BTreeMap<String, String> {
+    pub(super) fn build_args(&self, args: &[String]) -> BTreeMap<String, String> {
         let value = |arg: &str| match arg.split_once('=') {
             Some((name, value)) => Some((name.to_owned(), value.to_owned())),
             None => Some((arg.to_owned(), self.env.get(arg)?.to_owned())),

@@ -67,7 +67,7 @@ impl Step<'_> {
                 let push = destination.push(engine, image, logins, &self.network, self.console);
                 self.cancel.unless(push).await
             }
-            Built::Exported { workshop, examined } => {
+            Built::Exported { workshop, examined, .. } => {
                 let repository = destination.repository;
                 self.console.section(&format!("Pushing {repository} by digest"));
                 let push = async |_: Option<&Login>| workshop.push_by_digest(repository, logins).await;

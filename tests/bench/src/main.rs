@@ -4,6 +4,7 @@
 
 mod bound;
 mod contest;
+mod guard;
 mod measure;
 mod package;
 mod render;
@@ -45,6 +46,7 @@ fn main() -> Result<ExitCode> {
         print(&format!("{store:?} store, {} runs each\n{}", arguments.runs, table::times(&times)));
         bounds.extend(bound::speed(store, &times));
         bounds.push(bound::memory(store, contest.peak_memory()?));
+        bounds.extend(guard::bounds(store, &task)?);
     }
     print(&format!("Bounds\n{}", table::bounds(&bounds)));
     let met = bounds.iter().all(Bound::is_met);

@@ -1,0 +1,137 @@
+//! Proves that no secret of the job is in what was built, before it gets a name.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Step;
+use super::inspection::Inspection;
+use crate::buildx::build::Built;
+use crate::buildx::engine::Engine;
+use crate::error::{self, hinted};
+use crate::guard::finding::Finding;
+use crate::guard::policy::LeakCheck;
+use crate::guard::verdict::Verdict;
+use crate::plan::Plan;
+use crate::report::summary::Report;
+
+/// The agent keeps ten errors and ten warnings of a step; the last error says what became of the image.
+const SHOWN: usize = 9;
+
+impl Step<'_> {
+    /// Searches the image, tells what was found, and fails if that is a leak; a leaking image leaves the store.
+    pub(super) async fn check(
+        &self,
+        plan: &Plan,
+        built: &mut Built<'_>,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        if plan.policy.check == LeakCheck::Off {
+            self.console.caution("nobody looks for secrets in the image: `leakCheck` is `off`");
+            return Ok(());
+        }
+        let started = Instant::now();
+        self.console.section("Checking the image for secrets");
+        let examined = match built {
+            Built::Exported { found, .. } => std::mem::take(&mut **found),
+            Built::Stored { engine, image, .. } => {
+                let inspection = self.inspection(plan)?;
+                for short in &inspection.unsearched {
+                    self.console.notice(&short.to_string());
+                }
+                self.cancel.unless(Box::pin(inspection.read(engine, image))).await?
+            }
+        };
+        let verdict = Verdict::of(examined, &plan.policy);
+        report.stages.push(("Check", started.elapsed()));
+        for line in verdict.lines() {
+            self.console.line(&line);
+            report.guard.get_or_insert_default().push(line);
+        }
+        self.tell_leaks(plan, &verdict, report);
+        if verdict.errors.is_empty() {
+            return Ok(());
+        }
+        if let Built::Stored { engine, image, .. } = built {
+            self.discard(plan, engine, &image.id, &verdict.errors).await;
+        }
+        Err(hinted(
+            format!(
+                "the image holds {}; it gets no name and is not pushed",
+                match verdict.leaked() {
+                    1 => "a secret of this job".to_owned(),
+                    more => format!("{more} secrets of this job"),
+                }
+            ),
+            "change the instructions as the errors on their lines say; a place that is no leak can be named in \
+             `leakCheckAllow`, a `GLOB = REASON` a line",
+        ))
+    }
+
+    /// What is searched for, and how the image's history belongs to the Dockerfile.
+    pub(super) fn inspection(&self, plan: &Plan) -> anyhow::Result<Arc<Inspection>> {
+        let known = self.console.known();
+        let build_args = plan.build.as_ref().map(|build| self.build_args(&build.options.build_args));
+        Ok(Arc::new(Inspection::new(&known, plan, build_args.unwrap_or_default())?))
+    }
+
+    fn tell_leaks(&self, plan: &Plan, verdict: &Verdict, report: &mut Report) {
+        let dockerfile = plan.build.as_ref().map(|build| build.dockerfile.as_path());
+        let line = |finding: &Finding| dockerfile.zip(finding.instruction.as_ref()?.line);
+        for finding in verdict.warnings.iter().take(SHOWN) {
+            let text = finding.to_string();
+            match line(finding) {
+                Some((file, line)) => self.console.warning_at(file, line, &text),
+                None => self.console.warning(&text),
+            }
+            report.notices.push(text);
+        }
+        for (number, finding) in verdict.errors.iter().enumerate() {
+            let text = finding.to_string();
+            match line(finding) {
+                _ if number >= SHOWN => self.console.line(&text),
+                Some((file, line)) => self.console.error_at(file, line, &text),
+                None => self.console.error(&text),
+            }
+            report.notices.push(text);
+        }
+    }
+
+    /// Removes a leaking image, and says what of it stays in the build cache. What goes wrong here changes no result.
+    async fn discard(&self, plan: &Plan, engine: &Engine, id: &str, errors: &[Finding]) {
+        if plan.policy.keep_image {
+            self.console.line(&format!("The image is kept without a name: {id}"));
+        } else {
+            match engine.remove_unnamed(id).await {
+                Ok(names) if names.is_empty() => {
+                    self.console.line(&format!("The image was removed from the engine's store: {id}"));
+                }
+                Ok(names) => self.console.warning(&format!(
+                    "the image stays in the engine's store, where it had a name before: {}; remove it by `docker image rm`",
+                    names.join(", ")
+                )),
+                Err(error) => self.console.warning(&error::render(
+                    &error.context(format!("the image {id} stays in the engine's store")),
+                )),
+            }
+        }
+        match engine.cache_records().await {
+            Ok(records) => {
+                let holds = |description: &str| {
+                    errors
+                        .iter()
+                        .filter_map(|error| error.instruction.as_ref())
+                        .any(|made| made.is_in(description))
+                };
+                for record in records.iter().filter(|record| holds(&record.description)) {
+                    self.console.line(&format!(
+                        "The build cache still holds it: {} (`docker buildx prune --filter id={}` removes it)",
+                        record.description, record.id
+                    ));
+                }
+            }
+            Err(error) => self.console.warning(&error::render(
+                &error.context("cannot tell which records of the build cache hold the secret"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Reads an image for the check: what is searched for, where the bytes come from, and which layers need no reading.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use crate::buildx::build::Export;
+use crate::buildx::content::ContentStore;
+use crate::buildx::engine::{Engine, StoredImage};
+use crate::dockerfile;
+use crate::guard::age::History;
+use crate::guard::image::{self, Examined, Options};
+use crate::guard::needle::TooShort;
+use crate::guard::policy::{LeakCheck, Policy};
+use crate::guard::{Needle, Searcher};
+use crate::plan::Plan;
+use crate::registry::oci_layout;
+use crate::secret::known::Known;
+
+/// How BuildKit is told to replace the clock (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
+const PINNED: &str = "SOURCE_DATE_EPOCH";
+
+/// Chunks that the slower reader of an export may be behind.
+const IN_FLIGHT: usize = 16;
+
+/// What every image of a step is examined with.
+pub(super) struct Inspection {
+    searcher: Searcher,
+    policy: Policy,
+    /// The Dockerfile; an image that an earlier step built has none here.
+    source: Option<Source>,
+    /// Whether times in the image may be other than those of the builder's clock.
+    pinned: bool,
+    /// Secrets that are not searched for.
+    pub(super) unsearched: Vec<TooShort>,
+}
+
+/// What an image's history is compared with.
+struct Source {
+    dockerfile: String,
+    target: Option<String>,
+    build_args: BTreeMap<String, String>,
+}
+
+impl Inspection {
+    /// `build_args` are the values that the build got.
+    pub(super) fn new(
+        known: &[Known],
+        plan: &Plan,
+        build_args: BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let (mut needles, mut unsearched) = (Vec::new(), Vec::new());
+        for known in known {
+            match known.needle() {
+                Ok(needle) => needles.push(needle),
+                Err(short) => unsearched.push(short),
+            }
+        }
+        let source = match &plan.build {
+            None => None,
+            Some(build) => Some(Source {
+                dockerfile: std::fs::read_to_string(&build.dockerfile)
+                    .context("cannot read the Dockerfile again")?,
+                target: build.options.target.clone(),
+                build_args,
+            }),
+        };
+        let epoch = plan.build.as_ref().and_then(|build| build.options.source_date_epoch);
+        let is_pinned = |source: &Source| {
+            epoch.is_some() || source.build_args.contains_key(PINNED) || source.dockerfile.contains(PINNED)
+        };
+        let pinned = source.as_ref().is_none_or(is_pinned);
+        Ok(Self { searcher: Searcher::new(needles), policy: plan.policy.clone(), source, pinned, unsearched })
+    }
+
+    /// Examines an image as an archive.
+    pub(super) fn examine(&self, archive: impl Read, skipped: &BTreeSet<String>) -> anyhow::Result<Examined> {
+        let lines = |history: &[&str]| match &self.source {
+            Some(Source { dockerfile, target, build_args }) => {
+                dockerfile::lines_of_history(dockerfile, target.as_deref(), build_args, history)
+            }
+            None => vec![None; history.len()],
+        };
+        let options = Options {
+            is_skipped: &|digest| skipped.contains(digest),
+            is_allowed: &|path| self.policy.allowance(path).is_some(),
+            lines: &lines,
+            ..Options::default()
+        };
+        image::examine(archive, &self.searcher, &options)
+    }
+
+    /// Examines the export of a builder, and keeps what is needed to compare it with what is pushed. Both read the one
+    /// stream, on a thread each.
+    pub(super) fn export(&self, stream: &mut dyn Read) -> anyhow::Result<Export> {
+        if self.policy.check == LeakCheck::Off {
+            return Ok(Export { layout: oci_layout::Examined::read(stream)?, found: Examined::default() });
+        }
+        let (sender, chunks) = mpsc::sync_channel(IN_FLIGHT);
+        let (found, layout) = thread::scope(|scope| {
+            let layout =
+                scope.spawn(|| oci_layout::Examined::read(Chunks { chunks, current: Cursor::default() }));
+            let found = self.examine(Tee { stream, sender }, &BTreeSet::new());
+            (found, layout.join())
+        });
+        let layout = layout.map_err(|_| anyhow::anyhow!("the thread that reads the export ended early"))?;
+        Ok(Export { layout: layout?, found: found? })
+    }
+
+    /// Examines an image of the engine's store: its description alone if no more is wanted or needed, else its files
+    /// where they are ours to read, else the archive that the engine makes of it.
+    pub(super) async fn read(
+        self: Arc<Self>,
+        engine: &Engine,
+        image: &StoredImage,
+    ) -> anyhow::Result<Examined> {
+        let description = engine.describe(&image.id).await?;
+        let [inspect, history] = description
+            .map(|text| serde_json::from_str::<Value>(&text).context("the engine's answer is cut short"));
+        let (inspect, history) = (inspect?, history?);
+        let layers = inspect["RootFS"]["Layers"].as_array().map_or(0, Vec::len);
+        if self.policy.check == LeakCheck::Config || self.predates_all(&inspect, &history) {
+            let mut examined = self.examine(Cursor::new(described(&inspect, &history)?), &BTreeSet::new())?;
+            examined.layers_skipped = layers;
+            return Ok(examined);
+        }
+        if let Some(manifest) = &image.manifest
+            && let Some(store) = engine.content_store(manifest).await?
+        {
+            let inspection = Arc::clone(&self);
+            let manifest = manifest.clone();
+            let read = move || {
+                let skipped = inspection.old_layers(&store, &manifest);
+                inspection.examine(store.archive(&manifest, &skipped)?, &skipped)
+            };
+            return tokio::task::spawn_blocking(read)
+                .await
+                .context("the thread that reads the image ended early")?;
+        }
+        engine.read_image(&image.id, move |archive| self.examine(archive, &BTreeSet::new())).await?
+    }
+
+    /// Whether the image is a single one of which every layer was made before every secret. An index has attestations or
+    /// other platforms, of which the description says nothing.
+    fn predates_all(&self, inspect: &Value, history: &Value) -> bool {
+        let kind = inspect["Descriptor"]["mediaType"].as_str();
+        let single = kind.is_none_or(|kind| kind.contains(".manifest.v"));
+        let Some(entries) = history.as_array().filter(|_| single) else { return false };
+        let created: Vec<Option<SystemTime>> =
+            entries.iter().rev().map(|entry| entry["Created"].as_u64().map(seconds)).collect();
+        !created.is_empty() && self.predating(&created) == created.len()
+    }
+
+    fn predating(&self, created: &[Option<SystemTime>]) -> usize {
+        let births: Vec<_> = self.searcher.needles().iter().map(|needle: &Needle| needle.born).collect();
+        History { created, pinned: self.pinned }.predating(&births)
+    }
+
+    /// The layers of a single image that need no search.
+    fn old_layers(&self, store: &ContentStore, manifest: &str) -> BTreeSet<String> {
+        let old = || -> Option<BTreeSet<String>> {
+            let manifest = store.document(manifest).ok()?;
+            let config = store.document(manifest["config"]["digest"].as_str()?).ok()?;
+            let history = config["history"].as_array()?;
+            let created = |entry: &Value| {
+                let text = entry["created"].as_str()?;
+                humantime::parse_rfc3339(text).ok()
+            };
+            let created: Vec<_> = history.iter().map(created).collect();
+            let count = history[..self.predating(&created)]
+                .iter()
+                .filter(|entry| entry["empty_layer"] != true)
+                .count();
+            let layers = manifest["layers"].as_array()?.iter().take(count);
+            Some(layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect())
+        };
+        old().unwrap_or_default()
+    }
+}
+
+/// A stream of which somebody else gets a copy.
+struct Tee<'a> {
+    stream: &'a mut dyn Read,
+    sender: SyncSender<Vec<u8>>,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        // Who has stopped reading has an error of its own to say.
+        let _ = self.sender.send(buffer[..count].to_vec());
+        Ok(count)
+    }
+}
+
+/// The copy.
+struct Chunks {
+    chunks: Receiver<Vec<u8>>,
+    current: Cursor<Vec<u8>>,
+}
+
+impl Read for Chunks {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.current.read(buffer)? {
+                0 if !buffer.is_empty() => match self.chunks.recv() {
+                    Ok(chunk) => self.current = Cursor::new(chunk),
+                    Err(_) => return Ok(0),
+                },
+                count => return Ok(count),
+            }
+        }
+    }
+}
+
+fn seconds(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
+}
+
+/// The engine's description as an archive of an image without layers (moby `image/spec/v1.2.md`).
+fn described(inspect: &Value, history: &Value) -> anyhow::Result<Vec<u8>> {
+    let entries = history.as_array().map(Vec::as_slice).unwrap_or_default();
+    let history: Vec<Value> = entries
+        .iter()
+        .rev()
+        .map(|entry| json!({"created_by": entry["CreatedBy"], "comment": entry["Comment"], "empty_layer": true}))
+        .collect();
+    let mut rest = inspect.clone();
+    let config = rest.as_object_mut().and_then(|members| members.remove("Config")).unwrap_or_default();
+    let config = json!({
+        "os": inspect["Os"], "architecture": inspect["Architecture"], "config": config, "history": history,
+        "rootfs": {"type": "layers", "diff_ids": []}, "engine": rest,
+    });
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in
+        [("config", config), ("manifest.json", json!([{"Config": "config", "Layers": [], "RepoTags": null}]))]
+    {
+        let content = content.to_string();
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o444);
+        archive.append_data(&mut header, path, content.as_bytes()).context("cannot write to memory")?;
+    }
+    archive.into_inner().context("cannot write to memory")
+}
