@@ -178,6 +178,11 @@ impl Acr {
         self.guard.front.faults.add(pattern, fault, nth - 1, 1);
     }
 
+    /// Takes back all faults.
+    pub fn clear_faults(&self) {
+        self.guard.front.faults.clear();
+    }
+
     /// All requests so far, in order of arrival.
     pub fn requests(&self) -> Vec<Received> {
         self.guard.front.log.all()
