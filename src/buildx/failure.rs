@@ -45,8 +45,8 @@ pub(super) fn failed(said: Option<&str>, what: &str, how: &str, builder: &Builde
     if text.contains("failed to resolve source metadata") && refused.iter().any(|sign| text.contains(sign)) {
         return error.context(hint_context(
             format!("a base image cannot be pulled ({how})"),
-            "log in to its registry before this step by `Docker@2` with `command: login`; the login of \
-             `containerRegistry` is used for its own registry alone",
+            "add a service connection for its registry to `containerRegistry`, behind the one that is pushed to, or log in \
+             to it before this step by `Docker@2` with `command: login`",
         ));
     }
     let (who, log, place) = match builder.driver {

@@ -74,9 +74,9 @@ impl Supply<'_> {
         loop {
             let Some(at) = renewal else { return std::future::pending().await };
             until(at).await;
-            let refreshed = self.logins.refresh().await;
+            let renewed = self.logins.renew().await;
             feeder.replace_logins(&self.logins.encode(client)?)?;
-            renewal = match refreshed {
+            renewal = match renewed {
                 Ok(()) => self.logins.renewal(),
                 Err(error) => {
                     let error = error.context("a registry's login is about to end and cannot be renewed yet");

@@ -91,21 +91,23 @@ impl<'a> Logins<'a> {
 
     /// The login to `server`, if there is one; fetched now if there was none yet or it is about to end.
     pub async fn get(&self, server: &str) -> anyhow::Result<Option<Login>> {
-        let Some(entry) = self.entries.iter().find(|entry| entry.server == server) else { return Ok(None) };
-        match self.fresh(entry).await {
-            Ok(held) => Ok(Some(held.login)),
-            Err(error) => {
-                let valid = |held: &Held| held.login.expires.is_none_or(|end| SystemTime::now() < end);
-                let Some(held) = entry.held.borrow().clone().filter(valid) else { return Err(error) };
-                let error = error.context("the login is used that is about to end");
-                self.fetcher.console.warning(&error::render(&error));
-                Ok(Some(held.login))
-            }
+        match self.entries.iter().find(|entry| entry.server == server) {
+            Some(entry) => self.usable(entry).await.map(Some),
+            None => Ok(None),
         }
     }
 
-    /// Fetches every login that is missing or about to end. One that fails keeps no other from its turn.
+    /// Fetches every login that is missing or about to end.
     pub async fn refresh(&self) -> anyhow::Result<()> {
+        for entry in &self.entries {
+            self.usable(entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches every login that is about to end; an error if one cannot be had, though the old one may serve a while. One
+    /// that fails keeps no other from its turn.
+    pub async fn renew(&self) -> anyhow::Result<()> {
         let mut result = Ok(());
         for entry in &self.entries {
             let fetched = self.fresh(entry).await;
@@ -114,7 +116,7 @@ impl<'a> Logins<'a> {
         result
     }
 
-    /// When to call [`Logins::refresh`] next, if ever.
+    /// When to call [`Logins::renew`] next, if ever.
     #[must_use]
     pub fn renewal(&self) -> Option<SystemTime> {
         self.entries.iter().filter_map(|entry| entry.held.borrow().as_ref()?.renewal).min()
@@ -128,6 +130,20 @@ impl<'a> Logins<'a> {
             .filter_map(|entry| Some(entry.held.borrow().as_ref()?.login.clone()))
             .collect();
         helper::encode(&logins, client)
+    }
+
+    /// A fresh login, or with a warning the old one, if that has not ended.
+    async fn usable(&self, entry: &Entry<'_>) -> anyhow::Result<Login> {
+        match self.fresh(entry).await {
+            Ok(held) => Ok(held.login),
+            Err(error) => {
+                let valid = |held: &Held| held.login.expires.is_none_or(|end| SystemTime::now() < end);
+                let Some(held) = entry.held.borrow().clone().filter(valid) else { return Err(error) };
+                let error = error.context("a registry's login is used that is about to end");
+                self.fetcher.console.warning(&error::render(&error));
+                Ok(held.login)
+            }
+        }
     }
 
     async fn fresh(&self, entry: &Entry<'_>) -> anyhow::Result<Held> {
@@ -207,4 +223,82 @@ impl Fetcher<'_> {
 fn mask(console: &Console, login: &Login) {
     let name = format!("the password of registry `{}`", login.server);
     console.mask(&name, &login.secret, &[&login.username]);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+    use crate::registry::login::Holder;
+
+    fn login(server: &str, secret: &str, expires: Option<SystemTime>) -> Login {
+        let (server, username) = (server.to_owned(), "ci".to_owned());
+        Login { server, username, secret: secret.into(), holder: Holder::DockerConfig, expires }
+    }
+
+    /// A connection whose identity gets no token: its machine is said to be another one.
+    fn environment() -> Env {
+        Env::from_iter([
+            ("ENDPOINT_AUTH_SCHEME_a", "ManagedServiceIdentity"),
+            ("ENDPOINT_AUTH_PARAMETER_a_LOGINSERVER", "contoso.azurecr.io"),
+            ("ENDPOINT_DATA_a_REGISTRYTYPE", "ACR"),
+            ("ENDPOINT_AUTH_SCHEME_b", "UsernamePassword"),
+            ("ENDPOINT_AUTH_PARAMETER_b_REGISTRY", "https://b.example"),
+            ("ENDPOINT_AUTH_PARAMETER_b_USERNAME", "ci"),
+            ("ENDPOINT_AUTH_PARAMETER_b_PASSWORD", "canary-of-connection"),
+            ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://metadata.example"),
+        ])
+    }
+
+    fn with_logins(test: impl AsyncFnOnce(Logins<'_>)) {
+        let (env, network, console) = (environment(), Network::default(), Console::default());
+        let connections = RegistryConnection::list(&env, "a,b").expect("both are whole");
+        let fetcher =
+            Fetcher { env: &env, network: &network, console: &console, timeout: Duration::from_secs(1) };
+        let config =
+            vec![login("b.example", "canary-of-config", None), login("c.example", "canary-of-c", None)];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(test(Logins::new(fetcher, &connections, config)));
+    }
+
+    #[test]
+    fn a_connection_wins_over_the_docker_config() {
+        with_logins(async |logins| {
+            let servers: BTreeSet<&str> = logins.servers().collect();
+            assert_eq!(servers, ["b.example", "c.example", "contoso.azurecr.io"].into());
+            for (server, secret) in [("b.example", "canary-of-connection"), ("c.example", "canary-of-c")] {
+                let login = logins.get(server).await.expect("held").expect("known");
+                assert_eq!(login.secret.expose_secret(), secret);
+            }
+            assert!(logins.get("d.example").await.expect("not asked for").is_none());
+        });
+    }
+
+    #[test]
+    fn a_login_that_cannot_be_renewed_serves_until_its_end() {
+        with_logins(async |logins| {
+            let error = logins.get("contoso.azurecr.io").await.expect_err("there is no machine");
+            assert_eq!(
+                error.to_string(),
+                "registry `contoso.azurecr.io` gave no login to the service connection in `containerRegistry` (scheme \
+                 `ManagedServiceIdentity`)"
+            );
+            let now = SystemTime::now();
+            let hold = |end: SystemTime| {
+                let held =
+                    Held { login: login("contoso.azurecr.io", "canary-old", Some(end)), renewal: Some(now) };
+                *logins.entries[0].held.borrow_mut() = Some(held);
+            };
+            hold(now + Duration::from_mins(1));
+            let old = logins.get("contoso.azurecr.io").await.expect("it has not ended").expect("known");
+            assert_eq!(old.secret.expose_secret(), "canary-old");
+            logins.refresh().await.expect("it has not ended");
+            logins.renew().await.expect_err("it is to be renewed");
+            hold(now);
+            logins.refresh().await.expect_err("it has ended");
+        });
+    }
 }

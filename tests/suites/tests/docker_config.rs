@@ -104,8 +104,8 @@ fn logins_of_the_user_serve_beside_ours() {
             error.replace(&image, "IMAGE").replace(&registry.host(), "REGISTRY"),
             "a base image cannot be pulled (exit code 1)\n  caused by: IMAGE: failed to resolve source metadata for IMAGE: \
              unexpected status from HEAD request to http://REGISTRY/v2/base/manifests/1: 401 Unauthorized\n\n\
-             hint: log in to its registry before this step by `Docker@2` with `command: login`; the login of \
-             `containerRegistry` is used for its own registry alone"
+             hint: add a service connection for its registry to `containerRegistry`, behind the one that is pushed to, or \
+             log in to it before this step by `Docker@2` with `command: login`"
         );
 
         write_config(&world, &json!({ "auths": auths(&registry, OWN_PASSWORD) }));
