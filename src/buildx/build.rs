@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::builder::Driver;
+use super::check::Findings;
 use super::client::Client;
 use super::engine::{Engine, StoredImage};
 use super::metadata::Metadata;
@@ -88,9 +89,13 @@ impl Workshop<'_> {
         let outcome = self.call(&call, &mut tell).await?;
         let what =
             options.call.as_ref().map_or_else(|| "the build".to_owned(), |call| format!("`call: {call}`"));
-        let log = outcome.log.clone();
+        let mut log = outcome.log.clone();
+        let findings = options.call.as_ref().and_then(|_| Findings::parse(&self.result().ok()?));
+        if let Some(findings) = &findings {
+            log.warnings = findings.warnings(|text| self.console.redact(text));
+        }
         let result = match outcome.failure(&what, self.builder) {
-            Some(error) => Err(error),
+            Some(error) => Err(findings.and_then(|findings| findings.error()).unwrap_or(error)),
             None if options.call.is_some() => Ok(None),
             None => self.built(outcome).await.map(Some),
         };

@@ -1,6 +1,7 @@
 //! Why a call of the client failed, from what it said last.
 
 use super::builder::{Builder, Driver};
+use super::progress::Failure;
 use crate::error::{hint_context, hinted};
 
 /// The error for an argument of the client that holds a secret.
@@ -27,19 +28,52 @@ impl std::fmt::Display for BuilderLost {
 
 impl std::error::Error for BuilderLost {}
 
+/// What a user can mend: a sign in what was said, what that means, and the hint.
+const KNOWN: [(&str, &str, &str); 5] = [
+    (
+        "the buildx component is missing or broken",
+        "this docker client cannot build without the buildx plugin",
+        "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
+    ),
+    (
+        "exec format error",
+        "a program is for another kind of processor than that of the machine that builds",
+        "install emulators on that machine (`docker run --privileged --rm tonistiigi/binfmt --install all`), name a \
+         builder with a machine of that kind in `builder`, or let the stage run on the builder's own kind (`FROM \
+         --platform=$BUILDPLATFORM …`)",
+    ),
+    (
+        "invalid empty ssh agent socket",
+        "there is no ssh agent to forward (`ssh: default`)",
+        "start one before this step by the task `InstallSSHKey@0`, or name a key: `ssh: \
+         default=$(deployKey.secureFilePath)`",
+    ),
+    (
+        "is not allowed by build daemon configuration",
+        "the builder's own configuration does not allow what `allow` asks for",
+        "allow it there: for a docker engine in its `daemon.json`, e.g. `\"builder\": {\"entitlements\": \
+         {\"security-insecure\": true}}`; for a container by `docker buildx create --buildkitd-flags \
+         \"--allow-insecure-entitlement security.insecure\"`",
+    ),
+    (
+        "unknown flag: --",
+        "the buildx plugin of this agent is too old for an option",
+        "install a current one: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
+    ),
+];
+
 /// One concise error from what the client said last.
-pub(super) fn failed(said: Option<&str>, what: &str, how: &str, builder: &Builder) -> anyhow::Error {
-    let text = said.unwrap_or("it said nothing; see the log above");
+pub(super) fn failed(said: Option<&Failure>, what: &str, how: &str, builder: &Builder) -> anyhow::Error {
+    let text = said.and_then(|said| said.message.as_deref()).unwrap_or("it said nothing; see the log above");
     // buildx repeats what it was doing before the cause.
     let cause = ["failed to build: ", "failed to solve: "]
         .iter()
         .fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
     let error = anyhow::anyhow!("{cause}");
-    if text.contains("the buildx component is missing or broken") {
-        return error.context(hint_context(
-            "this docker client cannot build without the buildx plugin",
-            "install it on the agent: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
-        ));
+    let printed = said.map_or(&[][..], |said| &said.last_lines);
+    let tells = |sign: &str| text.contains(sign) || printed.iter().any(|line| line.contains(sign));
+    if let Some((_, means, hint)) = KNOWN.iter().find(|(sign, ..)| tells(sign)) {
+        return error.context(hint_context(*means, *hint));
     }
     let refused = ["401 Unauthorized", "403 Forbidden", "pull access denied", "authorization failed"];
     if text.contains("failed to resolve source metadata") && refused.iter().any(|sign| text.contains(sign)) {
@@ -90,23 +124,47 @@ mod tests {
         Builder::find(None, &Env::default(), &DockerConfig::default()).expect("the default one").0
     }
 
+    fn said(message: &str) -> Failure {
+        Failure { message: Some(message.to_owned()), ..Failure::default() }
+    }
+
     #[test]
     fn a_failure_is_one_concise_message() {
         let builder = builder();
-        let said = "failed to build: failed to solve: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3";
+        let said = said(
+            "failed to build: failed to solve: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3",
+        );
         assert_eq!(
-            error::render(&failed(Some(said), "the build", "exit code 1", &builder)),
+            error::render(&failed(Some(&said), "the build", "exit code 1", &builder)),
             "the build failed (exit code 1)\n  caused by: process \"/bin/sh -c exit 3\" did not complete successfully: \
              exit code: 3"
         );
     }
 
     #[test]
+    fn what_a_step_printed_tells_why_it_failed() {
+        let failure = Failure {
+            last_lines: vec!["exec /bin/sh: exec format error".to_owned()],
+            ..said(
+                "failed to build: failed to solve: process \"/bin/sh -c make\" did not complete successfully: exit code: 1",
+            )
+        };
+        assert_eq!(
+            error::render(&failed(Some(&failure), "the build", "exit code 1", &builder())),
+            "a program is for another kind of processor than that of the machine that builds\n  caused by: process \
+             \"/bin/sh -c make\" did not complete successfully: exit code: 1\n\nhint: install emulators on that machine \
+             (`docker run --privileged --rm tonistiigi/binfmt --install all`), name a builder with a machine of that kind in \
+             `builder`, or let the stage run on the builder's own kind (`FROM --platform=$BUILDPLATFORM …`)"
+        );
+    }
+
+    #[test]
     fn an_engine_that_went_away_is_told_from_a_failed_build() {
         let builder = builder();
-        let said =
-            "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF";
-        let text = error::render(&failed(Some(said), "the build", "exit code 1", &builder));
+        let said = said(
+            "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+        );
+        let text = error::render(&failed(Some(&said), "the build", "exit code 1", &builder));
         assert!(text.starts_with("the Docker engine went away") && text.contains("hint: "), "{text}");
     }
 }

@@ -45,6 +45,8 @@ pub fn beyond_classic_store(options: &BuildOptions) -> Option<&'static str> {
     let attestations = &options.attestations;
     let archive = options.outputs.files.iter().any(|file| matches!(file.kind.as_str(), "oci" | "docker"));
     let table = [
+        // It is also an attribute of the outputs.
+        (options.source_date_epoch.is_some(), "the time of files (`sourceDateEpoch`)"),
         (!options.annotations.is_empty(), "annotations (`annotations`)"),
         (!attestations.others.is_empty(), "attestations (`attests`)"),
         (!options.cache_to.iter().all(Cache::is_inline), "caches other than `type=inline` (`cacheTo`)"),
@@ -53,7 +55,6 @@ pub fn beyond_classic_store(options: &BuildOptions) -> Option<&'static str> {
         (options.platforms.len() > 1, "several platforms (`platforms`)"),
         (attestations.provenance.is_some(), "attestations (`provenance`)"),
         (attestations.sbom.is_some(), "attestations (`sbom`)"),
-        (options.source_date_epoch.is_some(), "the time of files (`sourceDateEpoch`)"),
     ];
     table.iter().find(|(used, _)| *used).map(|(_, what)| *what)
 }

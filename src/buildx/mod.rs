@@ -5,6 +5,7 @@ pub mod attestation;
 pub mod build;
 pub mod builder;
 pub mod cache;
+pub mod check;
 pub mod client;
 pub mod content;
 pub mod context;

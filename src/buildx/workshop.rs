@@ -100,7 +100,7 @@ impl Outcome {
             Ended::Exited(code) => format!("exit code {code}"),
             Ended::Killed => "a signal killed the docker client".to_owned(),
         };
-        Some(failed(self.message(), what, &how, builder))
+        Some(failed(self.log.failure.as_ref(), what, &how, builder))
     }
 
     /// What the client said last, if it failed.
