@@ -70,8 +70,10 @@ pub struct BuildPlan {
     pub own: Vec<Secret>,
     /// The labels of `addPipelineData`.
     pub labels: Vec<String>,
-    /// The base image, for the labels of `addBaseImageData`.
+    /// The base image, if it can be known.
     pub base: Option<BaseImage>,
+    /// Whether it becomes labels (`addBaseImageData`).
+    pub labels_base: bool,
     /// The other options.
     pub options: BuildOptions,
     /// The time of everything in the image, in seconds since 1970 (`sourceDateEpoch`).
@@ -89,7 +91,7 @@ pub struct Material {
     pub context: String,
     /// The labels that say which run built the image.
     pub labels: Vec<String>,
-    /// The base image, if it is to be labelled and can be known.
+    /// The base image, if it can be known.
     pub base: Option<BaseImage>,
     /// The time for everything in the image.
     pub source_date_epoch: Option<u64>,
@@ -173,6 +175,7 @@ pub fn plan(mut inputs: Inputs, material: Option<Material>, tagging: Tagging) ->
                 own: material.own,
                 labels: material.labels,
                 base: material.base,
+                labels_base: inputs.labels.base_image_data,
                 options: inputs.options,
                 source_date_epoch: material.source_date_epoch,
                 variables: material.variables,

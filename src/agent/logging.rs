@@ -41,6 +41,8 @@ pub enum LoggingCommand<'a> {
     SetSecret(&'a str),
     /// An output variable of the step, read as `$(step.name)`.
     SetOutput(&'a str, &'a str),
+    /// A variable of the job, for later steps.
+    SetVariable(&'a str, &'a str),
     /// How far the step is, in percent, and what it is doing. The agent never goes back.
     Progress(u8, &'a str),
     /// An error on the run page.
@@ -63,6 +65,9 @@ impl Display for LoggingCommand<'_> {
             Self::SetSecret(value) => write!(f, "##vso[task.setsecret]{}", data(value)),
             Self::SetOutput(name, value) => {
                 write!(f, "##vso[task.setvariable variable={};isOutput=true;]{}", property(name), data(value))
+            }
+            Self::SetVariable(name, value) => {
+                write!(f, "##vso[task.setvariable variable={};]{}", property(name), data(value))
             }
             Self::Progress(percent, text) => {
                 write!(f, "##vso[task.setprogress value={percent};]{}", data(text))
@@ -121,6 +126,7 @@ mod tests {
                 "##vso[task.logissue type=warning;sourcepath=/s/a%3Bb/Dockerfile;linenumber=7;code=StageNameCasing;]x",
             ),
             (LoggingCommand::Progress(42, "1 of 2\n"), "##vso[task.setprogress value=42;]1 of 2%0A"),
+            (LoggingCommand::SetVariable("A_B", "x;y"), "##vso[task.setvariable variable=A_B;]x;y"),
             (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),
             (LoggingCommand::Complete(TaskResult::Canceled), "##vso[task.complete result=Canceled;]"),
         ];

@@ -29,6 +29,18 @@ pub fn read<T: DeserializeOwned>(what: &str, url: &Url, answer: &Answer) -> anyh
         .ok_or_else(|| not_offered(&host, what, "(null)"))
 }
 
+/// Takes an answer to the request to `url` for `what` of which only the status counts.
+pub fn accept(what: &str, url: &Url, answer: &Answer) -> anyhow::Result<()> {
+    if answer.status.is_success() && !leads_to_sign_in(answer) && !is_html(answer) {
+        return Ok(());
+    }
+    let (host, status) = (http::authority(url), answer.status.as_u16());
+    if leads_to_sign_in(answer) {
+        anyhow::bail!("`{host}` answered the request for {what} with its sign-in page ({status})");
+    }
+    anyhow::bail!("`{host}` did not take {what} ({status}){}", said(answer))
+}
+
 /// The error for an answer that holds no JSON of the API.
 fn explain(what: &str, url: &Url, answer: &Answer) -> anyhow::Error {
     let host = http::authority(url);

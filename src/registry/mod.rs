@@ -7,6 +7,7 @@ pub mod client;
 pub mod config;
 pub mod fault;
 pub mod helper;
+pub mod image_record;
 pub mod login;
 pub mod logins;
 pub mod manifest;

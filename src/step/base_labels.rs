@@ -15,8 +15,8 @@ impl Step<'_> {
         engine: Option<&Engine>,
         logins: &Logins<'_>,
     ) -> Vec<String> {
-        let Some((build, base)) = plan.build.as_ref().and_then(|build| Some((build, build.base.as_ref()?)))
-        else {
+        let build = plan.build.as_ref().filter(|build| build.labels_base);
+        let Some((build, base)) = build.and_then(|build| Some((build, build.base.as_ref()?))) else {
             return Vec::new();
         };
         // buildx lets the docker driver, and no other, take an image from the engine's store first.

@@ -8,6 +8,7 @@ mod findings;
 mod inspection;
 mod prepare;
 mod publish;
+mod record;
 mod sign_in;
 mod tagging;
 mod tell;
@@ -83,6 +84,7 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     step.publish(&plan, &built, &logins, report).await?;
     step.export_caches(workshop.as_ref(), &logins, report).await?;
     step.describe(&built, report).await;
+    step.record(&plan, &built, report).await?;
     step.tell(report);
     Ok(())
 }

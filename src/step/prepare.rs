@@ -95,7 +95,7 @@ impl<'a> Step<'a> {
         let build_args = self.build_args(&inputs.options.build_args);
         let mut mounts = dockerfile::secret_mounts(&text, inputs.options.target.as_deref(), &build_args)?;
         let builds = inputs.options.call.is_none();
-        let base = (builds && inputs.labels.base_image_data)
+        let base = builds
             .then(|| dockerfile::base_image(&text, inputs.options.target.as_deref(), &build_args))
             .transpose()?
             .flatten();

@@ -58,11 +58,26 @@ pub(crate) fn answer(azure: &Azure, request: &Request, base: &Base, at: usize) -
         (&Method::POST, ["distributedtask", "hubs", _, "plans", _, "jobs", _, "oidctoken"]) => {
             oidc::answer(azure, request, &token)
         }
+        (&Method::POST, ["deployment", "imagedetails"]) if project.is_some() => image_details(request),
         (&Method::POST, ["token", "sessiontokens"]) if base.sessions => {
             session::answer(azure, request, &token)
         }
         _ => nothing_here(),
     }
+}
+
+/// Takes the record of an image; tests find it in the requests.
+fn image_details(request: &Request) -> Response<Body> {
+    let refuse = |message: &str| service_error(StatusCode::BAD_REQUEST, "InvalidRequestException", message);
+    if !preview(request) {
+        return refuse("The requested version of the resource is under preview.");
+    }
+    let record: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !record["hash"].as_str().is_some_and(is_hash) || !record["imageUri"].is_string() {
+        return refuse("The image details name no image.");
+    }
+    reply::json(200, &record)
 }
 
 /// One entry of a location table.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use feedbuild_agent::Step;
 use feedbuild_sandbox::Fault;
-use feedbuild_suites::{Client, REGISTRY_ID, Store, World, only_error, succeeded, unique};
+use feedbuild_suites::{Client, REGISTRY_ID, Store, TOKEN, World, only_error, succeeded, unique};
 
 const STORES: [Store; 2] = [Store::Containerd, Store::Classic];
 
@@ -284,4 +284,205 @@ fn the_metadata_file_may_be_of_another_shape() {
             Err(error) => assert_eq!(only_error(&outcome), error, "{change}"),
         }
     }
+}
+
+/// A step that builds something of its own and pushes it under two tags.
+fn push_step(world: &World, repository: &str) -> Step {
+    world
+        .build_step(&format!("{BASE}COPY Dockerfile /\nRUN echo {repository} >/name\n"))
+        .input("command", "buildAndPush")
+        .input("containerRegistry", REGISTRY_ID)
+        .input("repository", repository)
+        .input("tags", "1,latest")
+}
+
+/// The record that the service has got for the project, with what differs from run to run as words.
+fn record(world: &World, repository: &str) -> serde_json::Value {
+    let requests = world.sandbox.requests_to("imagedetails");
+    let [request] = &requests[..] else { panic!("not one record: {requests:#?}") };
+    assert_eq!(
+        request.target,
+        "/contoso/my%20project/_apis/deployment/imagedetails?api-version=5.0-preview.1"
+    );
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
+    let text = String::from_utf8(request.body.to_vec()).unwrap();
+    let text = text
+        .replace(&world.sandbox.authority(), "SANDBOX")
+        .replace(&world.registry.host(), "REGISTRY")
+        .replace(&world.job.sources_dir().display().to_string(), "SOURCES")
+        .replace(repository, "APP");
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for layer in record["layerInfo"].as_array_mut().unwrap() {
+        let created = layer["createdOn"].take();
+        assert!(created.as_str().unwrap().ends_with('Z'), "{created}");
+        let size = layer["size"].take();
+        size.as_str().unwrap().strip_suffix('B').unwrap().parse::<u64>().unwrap();
+    }
+    record
+}
+
+#[test]
+fn a_push_is_recorded_with_the_service() {
+    for (store, client) in [
+        (Store::Containerd, Client::Buildx),
+        (Store::Classic, Client::Buildx),
+        (Store::Classic, Client::Legacy),
+    ] {
+        let (world, repository) = (World::new(store), unique("record"));
+        world.use_client(client);
+        world.job.set_variable("System.TeamProject", "my project");
+        let outcome = succeeded(push_step(&world, &repository).run().unwrap());
+        assert_eq!((outcome.warnings(), world.job.variable("image.RESOURCE_URIS")), (vec![], None));
+        let digest = outcome.output("imageDigest").unwrap();
+        let uri = world.job.variable("RESOURCE_URIS").unwrap().value;
+        assert_eq!(uri, format!("https://{}/{repository}@{digest}", world.registry.host()));
+
+        let mut record = record(&world, &repository);
+        let hash = digest.strip_prefix("sha256:").unwrap();
+        let uri = format!("https://REGISTRY/APP@{digest}");
+        let print = record["imageFingerPrint"].take();
+        let blobs: Vec<&str> =
+            print["v2Blobs"].as_array().unwrap().iter().map(|blob| blob.as_str().unwrap()).collect();
+        assert_eq!(blobs.len(), 3, "{print}");
+        assert_eq!(print["v2Name"].as_str().unwrap(), hex(&blobs.join(" ")));
+        // The id of the store: that of the manifest or of the config.
+        let id = outcome.output(if store == Store::Containerd { "imageDigest" } else { "imageId" });
+        assert_eq!(print["v1Name"].as_str(), id.unwrap().strip_prefix("sha256:"));
+        let size = record["imageSize"].take();
+        assert!(
+            size.as_str().unwrap().strip_suffix('B').unwrap().parse::<u64>().unwrap() > 1_000_000,
+            "{size}"
+        );
+        let layer = |directive: &str, arguments: &str| serde_json::json!({"directive": directive, "arguments": arguments, "createdOn": null, "size": null});
+        let labels = [
+            "system.teamfoundationcollectionuri=http://SANDBOX/contoso/",
+            "system.teamproject=my project",
+            "build.repository.name=fabrikam-fiber",
+            "build.sourceversion=6dcb09b5b57875f334f61aebed695e2e4193db5e",
+            "build.repository.uri=http://SANDBOX/contoso/fabrikam/_git/fabrikam-fiber",
+            "build.sourcebranchname=main",
+            "build.definitionname=fabrikam-fiber",
+            "build.buildnumber=20260105.3",
+            "build.builduri=vstfs:///Build/Build/20240",
+        ];
+        assert_eq!(
+            record,
+            serde_json::json!({
+                "imageName": uri,
+                "imageUri": uri,
+                "hash": hash,
+                "baseImageName": "feedbuild-test/base",
+                "distance": 3,
+                "imageType": "",
+                "mediaType": "",
+                "tags": ["1", "latest"],
+                "layerInfo": [
+                    layer("RUN", ""),
+                    layer("COPY", "Dockerfile /"),
+                    layer("RUN", "/bin/sh -c echo APP >/name"),
+                ],
+                "runId": 20240,
+                "pipelineVersion": "20260105.3",
+                "pipelineName": "fabrikam-fiber",
+                "pipelineId": "12",
+                "jobName": "Job",
+                "imageSize": null,
+                "creator": "jo@fabrikam.example",
+                "logsUri": "http://SANDBOX/contoso/my%20project/_build/results?buildId=20240",
+                "artifactStorageSourceUri": "http://SANDBOX/contoso/my%20project/_build?definitionId=12",
+                "contextUrl": "http://SANDBOX/contoso/fabrikam/_git/fabrikam-fiber",
+                "revisionId": "6dcb09b5b57875f334f61aebed695e2e4193db5e",
+                "buildOptions": {
+                    "dockerFilePath": "SOURCES/Dockerfile",
+                    "labels": labels.map(|label| format!("1.0.0.127.image.{label}")).join(", "),
+                    "tags": "1, latest",
+                    "context": "SOURCES",
+                },
+                "repositoryTypeName": "TfsGit",
+                "repositoryId": "5febef5a-833d-4e14-b9c0-14cb638f91e6",
+                "repositoryName": "fabrikam-fiber",
+                "branch": "main",
+                "imageFingerPrint": null,
+            }),
+            "{store:?}, {client:?}"
+        );
+    }
+}
+
+fn hex(text: &str) -> String {
+    use sha2::Digest as _;
+    format!("{:x}", sha2::Sha256::digest(text))
+}
+
+#[test]
+fn a_build_records_nothing_and_a_push_alone_does() {
+    let (world, repository) = (World::new(Store::Containerd), unique("split"));
+    world.job.set_variable("System.TeamProject", "my project");
+    succeeded(push_step(&world, &repository).input("command", "build").run().unwrap());
+    assert_eq!((world.sandbox.requests().len(), world.job.variable("RESOURCE_URIS")), (0, None));
+    succeeded(push_step(&world, &repository).input("command", "push").run().unwrap());
+    let record = record(&world, &repository);
+    assert_eq!((&record["baseImageName"], &record["distance"]), (&"NA".into(), &3.into()));
+    assert_eq!(record["buildOptions"]["dockerFilePath"], "");
+}
+
+#[test]
+fn a_record_that_fails_is_a_warning() {
+    let took = "the pushed image is not recorded for environments and traceability\n  caused by: ";
+    let slow = std::time::Duration::from_mins(1);
+    let cases = [
+        (
+            Fault::Status(401),
+            usize::MAX,
+            "`SANDBOX` did not take the record of an image (401): Unauthorized (by order)",
+        ),
+        (
+            Fault::Status(403),
+            usize::MAX,
+            "`SANDBOX` did not take the record of an image (403): Forbidden (by order)",
+        ),
+        (
+            Fault::Status(404),
+            usize::MAX,
+            "`SANDBOX` did not take the record of an image (404): Not Found (by order)",
+        ),
+        (
+            Fault::Status(500),
+            usize::MAX,
+            "`SANDBOX` did not take the record of an image (500): Internal Server Error (by order)",
+        ),
+        (Fault::Status(500), 1, ""),
+        (
+            Fault::SignIn(203),
+            1,
+            "`SANDBOX` answered the request for the record of an image with its sign-in page (203)",
+        ),
+        (
+            Fault::Redirect("http://127.0.0.2:1/".to_owned()),
+            1,
+            "`SANDBOX` did not take the record of an image (302)",
+        ),
+        (Fault::Html, 1, "`SANDBOX` did not take the record of an image (200)"),
+        (Fault::Delay(slow), 1, "no answer within 20 s\n  caused by: deadline has elapsed"),
+    ];
+    std::thread::scope(|scope| {
+        for (fault, count, cause) in cases {
+            scope.spawn(move || {
+                let (world, repository) = (World::new(Store::Containerd), unique("unrecorded"));
+                world.sandbox.fault("imagedetails", fault.clone(), count);
+                let outcome = push_step(&world, &repository).run().unwrap();
+                let warnings: Vec<String> = outcome
+                    .warnings()
+                    .iter()
+                    .map(|text| text.replace(&world.sandbox.authority(), "SANDBOX"))
+                    .collect();
+                let expected = if cause.is_empty() { vec![] } else { vec![format!("{took}{cause}")] };
+                assert_eq!(warnings, expected, "{fault:?}");
+                let outcome = succeeded(outcome);
+                assert!(world.held(&repository, "latest").is_some());
+                assert!(world.job.variable("RESOURCE_URIS").unwrap().value.contains(&repository));
+                assert_eq!(outcome.output("imageTags"), Some("1,latest"));
+            });
+        }
+    });
 }
