@@ -29,6 +29,8 @@ const theirs = await unpack(theirsPath);
 await sameContents();
 await sizeAndScripts();
 await validTask();
+await validBill();
+billIsComplete();
 
 /** The entries of an archive by name: contents, and null for a folder. */
 async function unpack(path) {
@@ -80,6 +82,35 @@ async function validTask() {
   const valid = ajv.validate(schema, JSON.parse(ours.get('task/task.json')));
   assert.ok(valid, `task.json: ${ajv.errorsText(ajv.errors, { dataVar: 'task', separator: '\n' })}`);
   console.log('ok: task.json fits the task library\'s schema');
+}
+
+async function validBill() {
+  const load = async name => JSON.parse(await readFile(
+    `${tools}/node_modules/@cyclonedx/cyclonedx-library/res/schema/${name}.SNAPSHOT.schema.json`));
+  const ajv = new (require('ajv'))({ allErrors: true, strict: false, validateFormats: false });
+  for (const name of ['spdx', 'jsf-0.82']) ajv.addSchema(await load(name));
+  const valid = ajv.validate(await load('bom-1.6'), bill());
+  assert.ok(valid, `sbom.cdx.json: ${ajv.errorsText(ajv.errors, { dataVar: 'bill', separator: '\n' })}`);
+  console.log('ok: the bill of materials fits the schema of CycloneDX 1.6');
+}
+
+function bill() {
+  return JSON.parse(ours.get('task/sbom.cdx.json'));
+}
+
+/** Panic messages in a binary name the crates that it is made of. */
+function billIsComplete() {
+  const notices = ours.get('task/THIRD-PARTY-NOTICES.txt').toString();
+  const billed = new Set(bill().components.map(({ name, version }) => `${name}-${version}`));
+  const binaries = [...ours.keys()].filter(name => name.startsWith('task/bin/') && !name.endsWith('/'));
+  const linked = new Set(binaries.flatMap(name => [...ours.get(name).toString('latin1')
+    .matchAll(/\/cargo\/registry\/src\/[^/]+\/([^/]+)\//g)].map(match => match[1])));
+  assert.ok(linked.size > 20, `the binaries name ${linked.size} crates`);
+  for (const crate of linked) assert.ok(billed.has(crate), `${crate} is linked, but not in the bill of materials`);
+  for (const { name, version = '' } of bill().components) {
+    assert.ok(notices.includes(`\n${[name, version].filter(Boolean).join(' ')} (`), `no notice names ${name}`);
+  }
+  console.log(`ok: all ${billed.size} components have a notice, the ${linked.size} that the binaries name among them`);
 }
 
 /** The schema from the file that the environment names, else from its pinned address; null if there is no way to it. */

@@ -8,6 +8,7 @@ mod guard;
 mod measure;
 mod package;
 mod render;
+mod start;
 mod table;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ fn main() -> Result<ExitCode> {
     let task = Task::from_vsix(&arguments.vsix)?;
     let mut bounds = package::bounds(&arguments.vsix)?;
     bounds.push(render::bound()?);
+    bounds.extend(start::bounds(&task, arguments.runs)?);
     for store in [Store::Containerd, Store::Classic] {
         let contest = Contest::new(store, &task)?;
         let times = contest.run(arguments.runs)?;

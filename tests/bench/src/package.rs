@@ -11,7 +11,7 @@ use crate::bound::Bound;
 /// The only scripts that the task needs: the agent starts native code by them.
 const SCRIPTS: [&str; 2] = ["task/launcher.js", "task/post-job.js"];
 
-/// The bounds of an extension with the linux-x64 binary.
+/// The bounds of an extension with the linux-x64 binary, and maybe with others.
 pub(crate) fn bounds(vsix: &Path) -> Result<Vec<Bound>> {
     let file = File::open(vsix).with_context(|| format!("cannot read `{}`", vsix.display()))?;
     let bytes = file.metadata().context("cannot learn its size")?.len();
@@ -23,14 +23,24 @@ pub(crate) fn bounds(vsix: &Path) -> Result<Vec<Bound>> {
         "`{}` has no binary for linux-x64",
         vsix.display()
     );
+    let binaries = names.iter().filter(|name| name.starts_with("task/bin/") && !name.ends_with('/')).count();
+    let files = names.iter().filter(|name| name.starts_with("task/") && !name.ends_with('/')).count();
     let strange = names.iter().filter(|name| is_script(name) && !SCRIPTS.contains(&name.as_ref())).count();
     Ok(vec![
         Bound {
             what: "size of the .vsix".to_owned(),
             measured: as_float(bytes) / 1e6,
             at_best: None,
-            limit: 2.0,
+            // All six are 12.
+            limit: 2.0 * as_float(binaries as u64),
             unit: "MB",
+        },
+        Bound {
+            what: "files of the unpacked task".to_owned(),
+            measured: as_float(files as u64),
+            at_best: None,
+            limit: 20.0,
+            unit: "",
         },
         Bound {
             what: "JavaScript files beyond the launcher".to_owned(),
