@@ -14,5 +14,6 @@ pub mod package_connection;
 pub mod pipeline_labels;
 mod reader;
 pub mod registry_connection;
+mod secret_inputs;
 pub mod secrets;
 pub mod sources;
