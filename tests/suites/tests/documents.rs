@@ -1,0 +1,146 @@
+//! The documents keep to what is there: blocks of YAML are read and name inputs that exist, Dockerfiles are made of
+//! instructions, and each claim of `SECURITY.md` names a test.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use feedbuild_suites::repository_root;
+use serde_yaml_ng::Value;
+
+/// Every document that users read.
+fn documents() -> Vec<PathBuf> {
+    let root = repository_root();
+    let entries = root.join("docs").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut documents: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
+    documents.extend(["README.md", "SECURITY.md", "extension/overview.md"].map(|name| root.join(name)));
+    documents
+}
+
+/// The fenced blocks of these languages, each with where it begins.
+fn blocks(document: &Path, languages: &[&str]) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(document).unwrap();
+    let (mut blocks, mut open) = (Vec::new(), None::<(usize, &str, String)>);
+    for (number, line) in (1..).zip(text.lines()) {
+        let fence = line.trim_start().strip_prefix("```");
+        match (&mut open, fence) {
+            (Some((start, language, content)), Some("")) => {
+                if languages.contains(language) {
+                    blocks.push((format!("{}:{start}", document.display()), std::mem::take(content)));
+                }
+                open = None;
+            }
+            (Some((_, _, content)), _) => content.extend([line, "\n"]),
+            (None, Some(language)) => open = Some((number, language, String::new())),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "{}: a block is not closed", document.display());
+    blocks
+}
+
+/// The names and aliases of the task's inputs.
+fn inputs() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(repository_root().join("task.json")).unwrap();
+    let task: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let inputs = task["inputs"].as_array().unwrap().iter();
+    let names = inputs.flat_map(|input| {
+        let aliases = input["aliases"].as_array().map(Vec::as_slice).unwrap_or_default();
+        std::iter::once(&input["name"]).chain(aliases).map(|name| name.as_str().unwrap().to_lowercase())
+    });
+    names.collect()
+}
+
+/// Calls `on_inputs` with the inputs of each step of our task in a pipeline, or in a part of one.
+fn visit_steps(value: &Value, on_inputs: &mut dyn FnMut(&serde_yaml_ng::Mapping)) {
+    match value {
+        Value::Sequence(items) => items.iter().for_each(|item| visit_steps(item, on_inputs)),
+        Value::Mapping(members) => {
+            let is_ours = members.get("task").and_then(Value::as_str) == Some("DockerBuildWithFeeds@1");
+            if is_ours && let Some(inputs) = members.get("inputs").and_then(Value::as_mapping) {
+                on_inputs(inputs);
+            }
+            members.values().for_each(|member| visit_steps(member, on_inputs));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn blocks_of_yaml_are_read_and_name_inputs_that_exist() {
+    let (known, mut steps) = (inputs(), 0);
+    for document in documents() {
+        for (place, block) in blocks(&document, &["yaml", "yml"]) {
+            let value: Value =
+                serde_yaml_ng::from_str(&block).unwrap_or_else(|error| panic!("{place}: {error}"));
+            visit_steps(&value, &mut |inputs| {
+                steps += 1;
+                for name in inputs.keys().map(|name| name.as_str().unwrap()) {
+                    assert!(known.contains(&name.to_lowercase()), "{place}: there is no input `{name}`");
+                }
+            });
+        }
+    }
+    assert!(steps > 5, "the documents show {steps} steps only");
+}
+
+#[test]
+fn blocks_of_dockerfiles_are_made_of_instructions() {
+    const KEYWORDS: [&str; 18] = [
+        "ADD",
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "HEALTHCHECK",
+        "LABEL",
+        "ONBUILD",
+        "RUN",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+        "MAINTAINER",
+    ];
+    let mut instructions = 0;
+    for document in documents() {
+        for (place, block) in blocks(&document, &["docker", "dockerfile", "Dockerfile"]) {
+            let mut continued = false;
+            for line in block.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+            {
+                let keyword = line.split_whitespace().next().unwrap();
+                assert!(continued || KEYWORDS.contains(&keyword), "{place}: `{keyword}` is no instruction");
+                instructions += usize::from(!continued);
+                continued = line.ends_with('\\');
+            }
+            assert!(!continued, "{place}: the last line goes on");
+        }
+    }
+    assert!(instructions > 20, "the documents show {instructions} instructions only");
+}
+
+#[test]
+fn each_claim_of_security_names_a_test() {
+    let text = std::fs::read_to_string(repository_root().join("SECURITY.md")).unwrap();
+    let suites = repository_root().join("tests/suites/tests");
+    let mut claims = 0;
+    for (suite, test) in text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")) {
+        claims += 1;
+        let file = suites.join(format!("{suite}.rs"));
+        let files: Vec<PathBuf> = if file.exists() {
+            vec![file]
+        } else {
+            suites.join(suite).read_dir().unwrap().map(|entry| entry.unwrap().path()).collect()
+        };
+        let wanted = format!("#[test]\nfn {test}()");
+        let is_there = files.iter().any(|file| std::fs::read_to_string(file).unwrap().contains(&wanted));
+        assert!(is_there, "there is no test `{suite}::{test}`");
+    }
+    assert!(claims > 10, "{claims} claims only");
+}
