@@ -158,7 +158,7 @@ fn unknown(shown: &str) -> anyhow::Error {
 
 /// Splits like the task library's `argStringToArray` (`toolrunner.ts`), newlines being spaces: spaces separate,
 /// `"` toggles quoting, and within quotes `\"` is a quote. Unlike there, a quote that is not closed is an error.
-fn split(text: &str) -> anyhow::Result<Vec<String>> {
+pub(super) fn split(text: &str) -> anyhow::Result<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut quoted, mut pending, mut escaped) = (false, false, false);

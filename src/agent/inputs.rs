@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::arguments::Arguments;
 use super::build_options::Given;
 use super::env::Env;
+use super::push_arguments;
 use super::reader::{Reader, unknown_value};
 use super::registry_connection::RegistryConnection;
 use super::secret_inputs::{renamed, user_secrets};
@@ -105,7 +106,11 @@ impl Inputs {
         let registry = registries.first().map(|connection| connection.registry.as_str());
         let repository =
             env.strict_input("repository")?.map(|text| Repository::parse(text, registry)).transpose()?;
-        let arguments = Arguments::parse(reader.lenient("arguments").unwrap_or_default())?;
+        let flags = reader.lenient("arguments").unwrap_or_default();
+        let arguments = match command {
+            Command::Push => push_arguments::parse(flags)?,
+            Command::Build | Command::BuildAndPush => Arguments::parse(flags)?,
+        };
         let secret_flags: Vec<UserSecret> = arguments
             .secrets
             .iter()

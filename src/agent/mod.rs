@@ -12,6 +12,7 @@ pub mod mask;
 pub mod network;
 pub mod package_connection;
 pub mod pipeline_labels;
+mod push_arguments;
 mod reader;
 pub mod registry_connection;
 mod secret_inputs;
