@@ -18,6 +18,7 @@ pub mod guard;
 pub mod http;
 pub mod lines;
 pub mod plan;
+pub mod preflight;
 pub mod private;
 pub mod process;
 pub mod redact;

@@ -55,6 +55,14 @@ impl Attestations {
         })
     }
 
+    /// Whether the provenance holds the build's arguments: in the mode `max`, which is BuildKit's default
+    /// (`docs/attestations/slsa-provenance.md`).
+    #[must_use]
+    pub fn publish_build_args(&self) -> bool {
+        let is_min = |attributes: &String| csv::fields(attributes).iter().any(|field| field == "mode=min");
+        self.provenance.as_ref().is_some_and(|attributes| !is_min(attributes))
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

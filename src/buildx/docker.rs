@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use secrecy::SecretString;
 
 use super::builder::Builder;
 use super::client::Client;
@@ -67,17 +68,16 @@ impl Docker {
         Ok(Self { client, builder, target, config })
     }
 
-    /// What the user should look at in the docker config.
+    /// The passwords of proxies in the docker config, which the client gives to every build as build arguments.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        let proxy = self.config.has_proxy_password().then(|| {
-            format!(
-                "the docker config in `{}` has a proxy with a password: docker gives it to every build as a build \
-                 argument, and BuildKit records it",
-                self.config.folder.display()
-            )
-        });
-        proxy.into_iter().collect()
+    pub fn proxy_passwords(&self) -> Vec<SecretString> {
+        self.config.proxy_passwords()
+    }
+
+    /// Where the docker config is.
+    #[must_use]
+    pub fn config_folder(&self) -> &Path {
+        &self.config.folder
     }
 
     /// The logins that are written out in the docker config.

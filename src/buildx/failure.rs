@@ -9,7 +9,7 @@ use crate::error::{hint_context, hinted};
 pub fn exposed(argument: &str) -> anyhow::Error {
     hinted(
         format!(
-            "{argument} holds a secret of this step; everybody who has the image, or an account on the agent, could \
+            "{argument} holds a secret of this job; everybody who has the image, or an account on the agent, could \
              read it"
         ),
         "mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` or `secretEnvs`",

@@ -155,12 +155,7 @@ impl<'a> Stages<'a> {
         for instruction in &stage.instructions {
             match instruction.keyword.as_str() {
                 // `--from` expands no variables; a number is an index for COPY alone.
-                "COPY" => {
-                    needs.extend(instruction.flag_values("from").filter_map(|from| match from.parse() {
-                        Ok(number) => (number < self.in_order.len()).then_some(number),
-                        Err(_) => self.find(from),
-                    }));
-                }
+                "COPY" => needs.extend(instruction.flag_values("from").filter_map(|from| self.source(from))),
                 "RUN" => needs.extend(
                     instruction.mounts().filter_map(|fields| self.find(fields.get("from")?.as_ref()?)),
                 ),
@@ -209,7 +204,30 @@ impl<'a> Stages<'a> {
 
     /// The word with its variables replaced; one that can't be resolved stays as it is.
     pub(super) fn expand(&self, word: &str, variables: &Variables) -> String {
-        word::expand(word, self.escape, &|name| variables.local(name)).unwrap_or_else(|| word.to_owned())
+        self.resolve(word, variables).unwrap_or_else(|| word.to_owned())
+    }
+
+    /// The word with its variables replaced, if they can be resolved.
+    pub(super) fn resolve(&self, word: &str, variables: &Variables) -> Option<String> {
+        word::expand(word, self.escape, &|name| variables.local(name))
+    }
+
+    /// The escape character.
+    pub(super) fn escape(&self) -> char {
+        self.escape
+    }
+
+    /// Whether the `--from` of a `COPY` names a stage, by its name or its index.
+    pub(super) fn is_stage(&self, from: &str) -> bool {
+        self.source(from).is_some()
+    }
+
+    /// The stage that the `--from` of a `COPY` names, by its name or its index.
+    fn source(&self, from: &str) -> Option<usize> {
+        match from.parse() {
+            Ok(number) => (number < self.in_order.len()).then_some(number),
+            Err(_) => self.find(from),
+        }
     }
 }
 

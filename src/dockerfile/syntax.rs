@@ -101,6 +101,12 @@ impl Instruction {
             .filter_map(move |flag| flag.strip_prefix("--")?.strip_prefix(name)?.strip_prefix('='))
     }
 
+    /// Whether `--name` is set.
+    pub(super) fn has_switch(&self, name: &str) -> bool {
+        let is_it = |flag: &String| flag.strip_prefix("--").is_some_and(|flag| flag == name);
+        self.flags.iter().any(is_it) || self.flag_values(name).any(|value| value == "true")
+    }
+
     /// The mounts of a `RUN`: field by key, without a value where none was written.
     pub(super) fn mounts(&self) -> impl Iterator<Item = BTreeMap<&'static str, Option<String>>> {
         let flags = (self.keyword == "RUN").then(|| self.flag_values("mount"));

@@ -64,15 +64,18 @@ impl DockerConfig {
         extra.into_iter().flatten().filter_map(Value::as_str).map(PathBuf::from).collect()
     }
 
-    /// Whether its `proxies` hold a password: docker clients pass them as build arguments, which BuildKit records.
+    /// The passwords in its `proxies`: docker clients pass these to builds as build arguments, which BuildKit records.
     #[must_use]
-    pub fn has_proxy_password(&self) -> bool {
+    pub fn proxy_passwords(&self) -> Vec<SecretString> {
         let proxies = self.content.get("proxies").and_then(Value::as_object);
         let urls = proxies.into_iter().flat_map(|proxies| proxies.values()).filter_map(Value::as_object);
-        urls.flat_map(|urls| urls.values())
-            .filter_map(Value::as_str)
-            .filter_map(|url| url::Url::parse(url).ok())
-            .any(|url| url.password().is_some())
+        let urls = urls.flat_map(|urls| urls.values()).filter_map(Value::as_str);
+        let password = |url: &str| {
+            let url = url::Url::parse(url).ok()?;
+            let password = percent_encoding::percent_decode_str(url.password()?).decode_utf8().ok()?;
+            Some(SecretString::from(password.into_owned()))
+        };
+        urls.filter_map(password).collect()
     }
 
     /// The logins that are written out in it and in `DOCKER_AUTH_CONFIG` (which wins over a config in docker).
@@ -164,7 +167,11 @@ mod tests {
 
     #[test]
     fn a_password_of_a_proxy_is_noticed() {
-        assert!(config(r#"{"proxies": {"default": {"httpsProxy": "http://u:p@h:1"}}}"#).has_proxy_password());
-        assert!(!config(r#"{"proxies": {"default": {"httpsProxy": "http://h:1"}}}"#).has_proxy_password());
+        let passwords =
+            config(r#"{"proxies": {"default": {"httpsProxy": "http://u:p%40@h:1"}}}"#).proxy_passwords();
+        assert_eq!(passwords.iter().map(ExposeSecret::expose_secret).collect::<Vec<_>>(), ["p@"]);
+        assert!(
+            config(r#"{"proxies": {"default": {"httpsProxy": "http://h:1"}}}"#).proxy_passwords().is_empty()
+        );
     }
 }

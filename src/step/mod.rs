@@ -6,6 +6,7 @@ mod check;
 mod export;
 mod findings;
 mod inspection;
+mod preflight;
 mod prepare;
 mod publish;
 mod record;
@@ -71,6 +72,7 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let inputs = step.inputs()?;
     let docker = Docker::find(env, inputs.options.builder.as_deref())?;
     let plan = step.plan(inputs, &docker, report).await?;
+    step.preflight(&plan, report)?;
     let acquirer = step.acquirer(&plan)?;
     let logins = step.logins(&plan, &docker);
     let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;

@@ -16,7 +16,7 @@ use crate::buildx::builder::Driver;
 use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
 use crate::buildx::options::SourceDateEpoch;
-use crate::buildx::{context, failure, limits};
+use crate::buildx::{context, limits};
 use crate::cancel::Cancel;
 use crate::commit;
 use crate::console::Console;
@@ -62,8 +62,9 @@ impl<'a> Step<'a> {
         let material = (inputs.command != Command::Push)
             .then(|| self.material(&inputs, docker, source_date_epoch))
             .transpose()?;
+        let exposed = self.check_arguments(&inputs, docker)?;
         let mut planned = plan::plan(inputs, material, tagging)?;
-        planned.warnings.extend(docker.warnings());
+        planned.warnings.extend(exposed);
         planned.warnings.iter().for_each(|text| self.console.warning(text));
         planned.cautions.iter().for_each(|text| self.console.caution(text));
         planned.notices.iter().for_each(|text| self.console.notice(text));
@@ -111,11 +112,6 @@ impl<'a> Step<'a> {
         }
         for secret in &own {
             self.console.mask_bytes(&format!("secret `{}`", secret.id), &secret.value);
-        }
-        if let Some((name, _)) =
-            build_args.iter().find(|(_, value)| self.console.redactor().leaks(value.as_bytes()))
-        {
-            return Err(failure::exposed(&format!("build argument `{name}`")));
         }
         // Those of a run would make another image of the same commit.
         let mut labels =

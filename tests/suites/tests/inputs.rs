@@ -285,7 +285,7 @@ RUN echo \"said $PLAIN|$ODD|$OF_ENV|$OF_JOB_NAME|$UNSET|$SOURCE_DATE_EPOCH\"\n"
 
 #[test]
 fn a_secret_in_an_argument_stops_the_step() {
-    const WAY: &str = "holds a secret of this step; everybody who has the image, or an account on the agent, could read \
+    const WAY: &str = "holds a secret of this job; everybody who has the image, or an account on the agent, could read \
                        it\n\nhint: mount it in the Dockerfile (`RUN --mount=type=secret,id=ID`) and give it by `secrets` \
                        or `secretEnvs`";
     let world = world();
