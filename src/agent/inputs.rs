@@ -297,6 +297,22 @@ mod tests {
     }
 
     #[test]
+    fn the_arguments_of_a_push_are_those_of_docker_push() {
+        let push = |arguments| {
+            parse(&[
+                ("command", "push"),
+                ("repository", "reg.io/app"),
+                ("tags", "1"),
+                ("arguments", arguments),
+            ])
+        };
+        let notice = "`-q` in `arguments` is left out: the step shows the progress itself";
+        assert_eq!(push("-q").expect("known").notices, [notice]);
+        let error = error::render(&push("--label a=b").expect_err("of a build"));
+        assert!(error.starts_with("input `arguments`: `--label` is no flag of `docker push`"), "{error}");
+    }
+
+    #[test]
     fn a_push_without_a_registry_is_an_error() {
         let error =
             error::render(&parse(&[("repository", "my-service"), ("tags", "1")]).expect_err("no registry"));
