@@ -12,6 +12,8 @@ impl Step<'_> {
     pub(super) fn tell_findings(&self, mut log: BuildLog, dockerfile: &Path) -> BuildLog {
         for issue in issues::checks(&log.warnings, dockerfile) {
             match issue.line {
+                // The preflight has told it, by the same words in the name.
+                Some(_) if issue.code == Some("SecretsUsedInArgOrEnv") => {}
                 Some(line) => {
                     self.console.check_at(dockerfile, line, issue.code.unwrap_or_default(), &issue.text);
                 }

@@ -14,9 +14,13 @@ impl Step<'_> {
         source_date_epoch: Option<u64>,
     ) -> anyhow::Result<Tagging> {
         let run = Run::from_env(self.env, inputs.default_branch.as_deref(), Timestamp::now())?;
-        let tagging = inputs.tags.apply(&run)?;
         let seconds = source_date_epoch.and_then(|seconds| i64::try_from(seconds).ok());
         let created = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let run = match created {
+            Some(time) => run.committed_at(time),
+            None => run,
+        };
+        let tagging = inputs.tags.apply(&run)?;
         let metadata = || oci::metadata(&run, tagging.tags.first(), created);
         if inputs.oci.labels {
             oci::add(&mut inputs.options.labels, metadata());

@@ -7,7 +7,7 @@
 //! - `eventName` `schedule`: `Build.Reason` `Schedule`.
 //! - `base_ref`: `System.PullRequest.TargetBranch`, with `refs/heads/` for Azure Repos, without for GitHub.
 //! - `repository.default_branch`: the input `defaultBranch`. No variable and no file of the agent tells it.
-//! - the commit's date: what git says, which the caller asks.
+//! - the commit's date: that of `sourceDateEpoch`, else now, as there where it is not known.
 
 use anyhow::Context as _;
 use jiff::Timestamp;
