@@ -173,6 +173,10 @@ struct SettableVariables {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Execution {
+    #[serde(rename = "Node10")]
+    node_10: Handler,
+    #[serde(rename = "Node16")]
+    node_16: Handler,
     #[serde(rename = "Node20_1")]
     node_20: Handler,
     #[serde(rename = "Node24")]
@@ -202,7 +206,7 @@ fn names_and_lengths_are_what_the_service_takes() {
     assert_eq!(task.name, "DockerBuildWithFeeds");
     assert_eq!(task.id, "57096588-cbe5-4595-8deb-17346db2d3e1", "the id of a published task never changes");
     assert!(task.friendly_name.len() <= 40, "{}", task.friendly_name);
-    assert_eq!(task.minimum_agent_version, "3.232.1", "the first agent that surely runs `Node20_1`");
+    assert_eq!(task.minimum_agent_version, "2.144.0", "the first agent that knows `Node10`");
     for name in
         task.inputs.iter().map(|input| &input.name).chain(task.output_variables.iter().map(|v| &v.name))
     {
@@ -295,6 +299,9 @@ fn the_inputs_and_their_defaults() {
             "secretFiles: MultiLine = ",
             "secretEnvs: MultiLine = ",
             "missingSecrets: PickList = error",
+            "leakCheck: PickList = full",
+            "leakCheckAllow: MultiLine = ",
+            "keepLeakedImage: Boolean = false",
             "allowInsecureBuilder: Boolean = false",
         ]
     );
@@ -331,17 +338,32 @@ fn a_list_of_choices_has_options_or_a_source_and_holds_its_default() {
 fn a_build_can_set_no_variable_but_the_outputs() {
     let task = task();
     let outputs: Vec<_> = task.output_variables.iter().map(|output| output.name.as_str()).collect();
-    assert_eq!(outputs, ["imageDigest", "imageId", "imageReferences"]);
-    assert_eq!(task.restrictions.settable_variables.allowed, outputs);
+    assert_eq!(
+        outputs,
+        [
+            "imageDigest",
+            "imageDigests",
+            "imageId",
+            "imageReferences",
+            "imageTags",
+            "buildRef",
+            "metadataFile",
+            "DockerOutput"
+        ]
+    );
+    // A variable of the job, which the service reads by that name; declared as an output it would be none.
+    let settable = [&outputs[..], &["RESOURCE_URIS"]].concat();
+    assert_eq!(task.restrictions.settable_variables.allowed, settable);
     // `restricted` would drop the summary.
     assert_eq!(task.restrictions.commands.mode, "any");
 }
 
 #[test]
-fn both_handlers_start_the_same_file() {
+fn every_handler_starts_the_same_file() {
     let task = task();
     for (execution, target) in [(&task.execution, "launcher.js"), (&task.postjobexecution, "post-job.js")] {
-        assert_eq!(execution.node_20, execution.node_24);
-        assert_eq!(execution.node_20.target, target);
+        for handler in [&execution.node_10, &execution.node_16, &execution.node_20, &execution.node_24] {
+            assert_eq!(handler.target, target);
+        }
     }
 }

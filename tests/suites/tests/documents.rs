@@ -1,13 +1,11 @@
-//! The documents keep to what is there: blocks of YAML are read and name inputs that exist, Dockerfiles are made of
-//! instructions, and each claim of `SECURITY.md` names a test.
+//! The documents keep to what is there: Dockerfiles are made of instructions, each claim of `SECURITY.md` names a test,
+//! and each field of `task.json` has its reason. (Blocks of YAML are read by the unit tests.)
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use feedbuild_suites::repository_root;
-use serde_yaml_ng::Value;
 
 /// Every document that users read.
 fn documents() -> Vec<PathBuf> {
@@ -39,51 +37,6 @@ fn blocks(document: &Path, languages: &[&str]) -> Vec<(String, String)> {
     }
     assert!(open.is_none(), "{}: a block is not closed", document.display());
     blocks
-}
-
-/// The names and aliases of the task's inputs.
-fn inputs() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(repository_root().join("task.json")).unwrap();
-    let task: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let inputs = task["inputs"].as_array().unwrap().iter();
-    let names = inputs.flat_map(|input| {
-        let aliases = input["aliases"].as_array().map(Vec::as_slice).unwrap_or_default();
-        std::iter::once(&input["name"]).chain(aliases).map(|name| name.as_str().unwrap().to_lowercase())
-    });
-    names.collect()
-}
-
-/// Calls `on_inputs` with the inputs of each step of our task in a pipeline, or in a part of one.
-fn visit_steps(value: &Value, on_inputs: &mut dyn FnMut(&serde_yaml_ng::Mapping)) {
-    match value {
-        Value::Sequence(items) => items.iter().for_each(|item| visit_steps(item, on_inputs)),
-        Value::Mapping(members) => {
-            let is_ours = members.get("task").and_then(Value::as_str) == Some("DockerBuildWithFeeds@1");
-            if is_ours && let Some(inputs) = members.get("inputs").and_then(Value::as_mapping) {
-                on_inputs(inputs);
-            }
-            members.values().for_each(|member| visit_steps(member, on_inputs));
-        }
-        _ => {}
-    }
-}
-
-#[test]
-fn blocks_of_yaml_are_read_and_name_inputs_that_exist() {
-    let (known, mut steps) = (inputs(), 0);
-    for document in documents() {
-        for (place, block) in blocks(&document, &["yaml", "yml"]) {
-            let value: Value =
-                serde_yaml_ng::from_str(&block).unwrap_or_else(|error| panic!("{place}: {error}"));
-            visit_steps(&value, &mut |inputs| {
-                steps += 1;
-                for name in inputs.keys().map(|name| name.as_str().unwrap()) {
-                    assert!(known.contains(&name.to_lowercase()), "{place}: there is no input `{name}`");
-                }
-            });
-        }
-    }
-    assert!(steps > 5, "the documents show {steps} steps only");
 }
 
 #[test]
@@ -143,4 +96,18 @@ fn each_claim_of_security_names_a_test() {
         assert!(is_there, "there is no test `{suite}::{test}`");
     }
     assert!(claims > 10, "{claims} claims only");
+}
+
+#[test]
+fn each_field_of_the_task_is_justified() {
+    let root = repository_root();
+    let task: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(root.join("task.json")).unwrap()).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/task-json.md")).unwrap();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(field, _)| field))
+        .collect();
+    let fields: Vec<&String> = task.as_object().unwrap().keys().collect();
+    assert_eq!(rows, fields);
 }
