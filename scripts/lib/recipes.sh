@@ -99,26 +99,27 @@ qemu() {
 wine() {
   local libraries=root/usr/lib/x86_64-linux-gnu/wine folder
   mkdir root bin
-  (cd root && unpack_whole trixie wine64 coreutils dash)
+  (cd root && unpack_whole trixie wine64 coreutils)
   for folder in bin sbin lib lib64; do
     ln -s "usr/$folder" "root/$folder"
   done
   mkdir -p root/{proc,dev,sys,tmp} "root$cache"
   rm -r root/usr/share/{doc,man,locale} "$libraries/i386-windows"
   strip --strip-debug "$libraries"/x86_64-windows/*.{dll,exe,drv,sys}
+  # Other shells drop variables whose names they could not write, as the agent has them (`ENDPOINT_AUTH_<id>`).
   cat >bin/wine <<'EOF'
-#!/bin/sh
+#!/bin/bash
 root=$(dirname "$(dirname "$(readlink -f "$0")")")/root
 export WINEDEBUG="${WINEDEBUG:--all}" XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 # shellcheck disable=SC2016 # expanded by the inner shell
-exec unshare --mount sh -ec '
+exec unshare --mount bash -ec '
   root=$1 cache=$2
   shift 2
   for folder in /proc /dev /sys /tmp "$cache"; do
     mount --rbind "$folder" "$root$folder"
   done
   exec chroot "$root" /usr/bin/env --chdir="$PWD" /usr/lib/wine/wine64 "$@"' \
-  sh "$root" "$(dirname "$(dirname "$root")")" "$@"
+  bash "$root" "$(dirname "$(dirname "$root")")" "$@"
 EOF
   chmod +x bin/wine
   # Debian's own start script would add the folder of this library.

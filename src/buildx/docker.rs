@@ -1,7 +1,7 @@
 //! The docker client that this agent has, and the environment in which it runs for us.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -30,6 +30,10 @@ const DROPPED: [&str; 6] = [
     "SOURCE_DATE_EPOCH",
     "DOCKER_CONTENT_TRUST",
 ];
+
+/// The folders of the user's docker config that ours has too. On Windows, where they are copied, plugins are too large;
+/// buildx itself is started by its own path.
+const SHARED: &[&str] = if cfg!(windows) { &["contexts"] } else { &["cli-plugins", "contexts"] };
 
 /// Client, builder, engine address and config, as a docker client would find them here.
 #[derive(Debug)]
@@ -98,7 +102,7 @@ impl Docker {
     ) -> anyhow::Result<Session> {
         let config = self.config.derive(logins.servers());
         folder.write("config.json", config.to_string().as_bytes())?;
-        for shared in ["cli-plugins", "contexts"] {
+        for shared in SHARED {
             let original = self.config.folder.join(shared);
             if original.exists() {
                 link(&original, &folder.path().join(shared))?;
@@ -140,15 +144,30 @@ fn install_helper(env: &Env, folder: &PrivateFolder) -> anyhow::Result<String> {
     path.into_string().ok().context("the `PATH` is no Unicode")
 }
 
-fn link(original: &Path, at: &PathBuf) -> anyhow::Result<()> {
-    #[cfg(unix)]
-    let linked = std::os::unix::fs::symlink(original, at);
-    #[cfg(windows)]
-    let linked = if original.is_dir() {
-        // Unlike a symbolic link, it asks for no privilege.
-        junction::create(original, at)
-    } else {
-        std::fs::copy(original, at).map(|_| ())
-    };
-    linked.with_context(|| format!("cannot link `{}` into the private docker config", original.display()))
+/// Makes a folder or a file of the user's visible in ours. Windows asks for a privilege to link, and some of its file
+/// systems cannot, so there it is copied.
+#[cfg(unix)]
+fn share(original: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(original, at)
+}
+
+#[cfg(windows)]
+fn share(original: &Path, at: &Path) -> std::io::Result<()> {
+    for entry in walkdir::WalkDir::new(original) {
+        let entry = entry?;
+        let below = entry.path().strip_prefix(original).unwrap_or(Path::new(""));
+        // To join nothing would end a file's path with a separator.
+        let copy = if below.as_os_str().is_empty() { at.to_owned() } else { at.join(below) };
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(copy)?;
+        } else {
+            std::fs::copy(entry.path(), copy)?;
+        }
+    }
+    Ok(())
+}
+
+fn link(original: &Path, at: &Path) -> anyhow::Result<()> {
+    share(original, at)
+        .with_context(|| format!("cannot link `{}` into the private docker config", original.display()))
 }

@@ -145,7 +145,8 @@ fn rustc(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// The names that the system's frameworks export, as far as we link against them: zig brings none of Apple's files.
+/// The names that the system's frameworks export, for zig brings none of Apple's files: those that `core-foundation-sys`
+/// and `security-framework-sys` declare. One that is not there would show on a Mac alone.
 fn frameworks() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("frameworks")
 }
