@@ -125,6 +125,11 @@ pub struct Walked {
     pub bytes: u64,
 }
 
+/// Walks through one layer, a tar as it is or compressed. It is searched to its end also if it cannot be read.
+pub fn walk(mut layer: impl Read, searcher: &Searcher, limits: &Limits) -> (Walked, io::Result<()>) {
+    Walk::new(searcher, limits, Rc::new(Cell::new(limits.total)), &|_| false).layer(&mut layer)
+}
+
 /// A walk through one layer.
 pub(super) struct Walk<'a> {
     searcher: &'a Searcher,

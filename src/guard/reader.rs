@@ -28,7 +28,9 @@ pub(super) struct Searched<'a> {
 impl<'a> Searched<'a> {
     /// `buffer` is lent for as long as the stream is read; see [`Self::into_buffer`].
     pub(super) fn new(inner: &'a mut dyn Read, searcher: &'a Searcher, mut buffer: Vec<u8>) -> Self {
-        buffer.resize(BUFFER, 0);
+        if buffer.len() != BUFFER {
+            buffer = vec![0; BUFFER];
+        }
         Self {
             inner,
             scan: searcher.scan(),
