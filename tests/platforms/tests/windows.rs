@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use feedbuild_agent::{Outcome, Task};
+use feedbuild_agent::{Outcome, Step, Task};
 use feedbuild_platforms::task;
 use feedbuild_suites::{PASSWORD, REGISTRY_ID, Relay, Store, TOKEN, World, succeeded, unique, variable};
 
@@ -62,7 +62,25 @@ impl Windows {
         self.world.set_path(&[&bin]);
     }
 
-    fn run(&self, repository: &str) -> Outcome {
+    /// Ends the step while the client builds, as `agent.c` does it: Ctrl+C needs a console, which is a terminal here.
+    fn lay_end(&self, how: &str) {
+        let root = self.world.job.root_dir();
+        let bin = root.join("windows");
+        let ready = root.join("ready");
+        self.world.job.set_host_env("STAND_IN_READY", ready.to_str().unwrap());
+        let script = format!(
+            "#!/bin/bash\nstep=$(dirname \"$1\")/bin/win-x64/feedbuild.exe\n\
+             SHELL=/bin/bash script -qec \"{} {} {how} {} $step run >{bin}/out 2>{bin}/err\" /dev/null \\\n\
+             </dev/null >/dev/null\nsed 's|_temp\\\\|_temp/|g' {bin}/out\n",
+            variable("FEEDBUILD_TEST_WINE"),
+            variable("FEEDBUILD_TEST_AGENT"),
+            ready.display(),
+            bin = bin.display(),
+        );
+        feedbuild_suites::executable(&bin.join("node"), &script);
+    }
+
+    fn step(&self, repository: &str) -> Step {
         self.world.article();
         let task = Task::from_dir(task()).unwrap();
         let step = self.world.job.step(&task).unwrap().name("image");
@@ -75,9 +93,17 @@ impl Windows {
         ]
         .into_iter()
         .fold(step, |step, (name, value)| step.input(name, value))
-        .run()
-        .unwrap()
     }
+
+    fn recorded(&self) -> String {
+        fs::read_to_string(self.record()).unwrap()
+    }
+}
+
+/// The lines of `agent.c`.
+fn ends(outcome: &Outcome) -> Vec<&str> {
+    let lines = outcome.raw.iter().map(|line| line.trim_end());
+    lines.filter(|line| line.starts_with("the step ended") || line.starts_with("the client ")).collect()
 }
 
 fn private_folders(temp: &Path) -> Vec<String> {
@@ -90,9 +116,9 @@ fn private_folders(temp: &Path) -> Vec<String> {
 fn the_step_signs_in_builds_and_pushes() {
     let windows = Windows::new();
     let repository = unique("on-windows");
-    let outcome = succeeded(windows.run(&repository));
+    let outcome = succeeded(windows.step(&repository).run().unwrap());
 
-    let record = fs::read_to_string(windows.record()).unwrap();
+    let record = windows.recorded();
     let line = |start: &str| {
         let lines: Vec<_> = record.lines().filter_map(|line| line.strip_prefix(start)).collect();
         let [line] = lines[..] else { panic!("`{start}` in {record}") };
@@ -119,4 +145,27 @@ fn the_step_signs_in_builds_and_pushes() {
     windows.world.docker(&["pull", "--quiet", &reference]);
     let left: Vec<String> = private_folders(&windows.world.job.temp_dir());
     assert_eq!(left, [""; 0], "the private folder is gone");
+}
+
+#[test]
+fn a_cancel_reaches_the_client_once_and_the_step_cleans_up() {
+    let windows = Windows::new();
+    windows.lay_end("interrupt");
+    let outcome = windows.step(&unique("cancelled")).run().unwrap();
+    assert_eq!(ends(&outcome), ["the step ended with 0", "the client ended"], "{:#?}", outcome.raw);
+    assert_eq!(windows.recorded().matches("event ").collect::<Vec<_>>().len(), 1);
+    assert_eq!(private_folders(&windows.world.job.temp_dir()), [""; 0]);
+}
+
+#[test]
+fn the_client_ends_with_a_step_that_is_killed_and_the_post_job_stage_cleans_up() {
+    let windows = Windows::new();
+    windows.lay_end("kill");
+    let step = windows.step(&unique("killed"));
+    let outcome = step.run().unwrap();
+    assert_eq!(ends(&outcome), ["the step ended with 99", "the client ended"], "{:#?}", outcome.raw);
+    assert_eq!(private_folders(&windows.world.job.temp_dir()).len(), 1);
+    windows.lay_node();
+    step.run_post_job().unwrap();
+    assert_eq!(private_folders(&windows.world.job.temp_dir()), [""; 0]);
 }
