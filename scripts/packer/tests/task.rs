@@ -170,18 +170,8 @@ struct SettableVariables {
     allowed: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Execution {
-    #[serde(rename = "Node10")]
-    node_10: Handler,
-    #[serde(rename = "Node16")]
-    node_16: Handler,
-    #[serde(rename = "Node20_1")]
-    node_20: Handler,
-    #[serde(rename = "Node24")]
-    node_24: Handler,
-}
+/// Handlers by their names.
+type Execution = BTreeMap<String, Handler>;
 
 #[derive(Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -362,8 +352,8 @@ fn a_build_can_set_no_variable_but_the_outputs() {
 fn every_handler_starts_the_same_file() {
     let task = task();
     for (execution, target) in [(&task.execution, "launcher.js"), (&task.postjobexecution, "post-job.js")] {
-        for handler in [&execution.node_10, &execution.node_16, &execution.node_20, &execution.node_24] {
-            assert_eq!(handler.target, target);
-        }
+        let names: Vec<&str> = execution.keys().map(String::as_str).collect();
+        assert_eq!(names, ["Node10", "Node16", "Node20_1", "Node24"]);
+        assert!(execution.values().all(|handler| handler.target == target));
     }
 }

@@ -106,7 +106,7 @@ fn a_copy_that_cannot_be_made_is_explained() {
     let step = step(&job, "#!/bin/sh\necho must not run");
     let temp = job.temp_dir();
     mount_first(&job, &format!("{}; mount -t tmpfs -o size=4k tmpfs {}", read_only(&step), temp.display()));
-    fs::write(step.task_dir().join("bin").join(PLATFORM).join("feedbuild"), [0; 100_000]).unwrap();
+    fs::write(step.task_dir().join("bin").join(PLATFORM).join("feedbuild"), vec![0; 100_000]).unwrap();
     let outcome = step.run().unwrap();
     let (binary, temp) = (step.task_dir().join("bin").join(PLATFORM).join("feedbuild"), temp.display());
     let [error] = outcome.errors()[..] else { panic!("{:?}", outcome.log) };

@@ -111,3 +111,23 @@ fn each_field_of_the_task_is_justified() {
     let fields: Vec<&String> = task.as_object().unwrap().keys().collect();
     assert_eq!(rows, fields);
 }
+
+/// A page that is headed by texts that nobody says any more helps nobody.
+#[test]
+fn troubleshooting_is_headed_by_what_the_step_says() {
+    let root = repository_root();
+    let sources = walkdir::WalkDir::new(root.join("src")).into_iter().map(|entry| entry.unwrap().into_path());
+    let sources = sources.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    // Literals go on in the next line behind a backslash.
+    let said: String = sources
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .flat_map(|text| text.split("\\\n").map(|line| line.trim_start().to_owned()).collect::<Vec<_>>())
+        .collect();
+    let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(headings.len() > 10, "{} headings only", headings.len());
+    for heading in headings {
+        let longest = heading.split(['…', '`']).max_by_key(|part| part.len()).unwrap().trim();
+        assert!(said.contains(longest), "the step does not say `{longest}`");
+    }
+}
