@@ -65,6 +65,18 @@ impl Cancel {
         Ok(Self(receiver))
     }
 
+    /// A request that never comes.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(watch::channel(false).1)
+    }
+
+    /// Whether somebody has asked to stop.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Waits until somebody asks to stop.
     pub async fn requested(&self) {
         // The sender lives in the signal tasks, as long as the runtime.

@@ -78,6 +78,8 @@ pub struct BuildPlan {
     pub options: BuildOptions,
     /// The time of everything in the image, in seconds since 1970 (`sourceDateEpoch`).
     pub source_date_epoch: Option<u64>,
+    /// `buildRecord`.
+    pub build_record: bool,
     /// Variables that hold the user's own secrets; the client does not get them.
     pub variables: Vec<String>,
 }
@@ -173,6 +175,7 @@ pub fn plan(mut inputs: Inputs, material: Option<Material>, tagging: Tagging) ->
                 entries: choice.entries,
                 order: choice.order,
                 own: material.own,
+                build_record: inputs.build_record,
                 labels: material.labels,
                 base: material.base,
                 labels_base: inputs.labels.base_image_data,

@@ -84,6 +84,8 @@ pub struct Inputs {
     pub missing_secrets: MissingSecrets,
     /// `leakCheck`, `leakCheckAllow` and `keepLeakedImage`.
     pub policy: Policy,
+    /// `buildRecord`.
+    pub build_record: bool,
     /// `allowInsecureBuilder`.
     pub allow_insecure_builder: bool,
     /// Where relative paths begin: the sources folder.
@@ -166,6 +168,7 @@ impl Inputs {
                 Some(other) => return Err(unknown_value("missingSecrets", other, "`error` or `warn`")),
             },
             policy: Policy::parse(env)?,
+            build_record: reader.boolean("buildRecord")?,
             allow_insecure_builder: reader.boolean("allowInsecureBuilder")?,
             notices: notices.collect(),
             warnings: reader.warnings,

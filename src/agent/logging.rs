@@ -55,6 +55,8 @@ pub enum LoggingCommand<'a> {
     WarningAt(FileLine<'a>, &'a str),
     /// A Markdown file shown on the run page; it has to stay on disk.
     UploadSummary(&'a str),
+    /// A file for the artifact of this name, which a classic release has none of; it has to stay on disk.
+    UploadArtifact(&'a str, &'a str),
     /// The result, said once at the end.
     Complete(TaskResult),
 }
@@ -76,6 +78,9 @@ impl Display for LoggingCommand<'_> {
             Self::Warning(text) => write!(f, "##vso[task.logissue type=warning;]{}", data(text)),
             Self::ErrorAt(at, text) => write!(f, "##vso[task.logissue type=error;{at}]{}", data(text)),
             Self::WarningAt(at, text) => write!(f, "##vso[task.logissue type=warning;{at}]{}", data(text)),
+            Self::UploadArtifact(name, path) => {
+                write!(f, "##vso[artifact.upload artifactname={};]{}", property(name), data(path))
+            }
             Self::UploadSummary(path) => write!(f, "##vso[task.uploadsummary]{}", data(path)),
             Self::Complete(result) => write!(f, "##vso[task.complete result={result:?};]"),
         }
@@ -128,6 +133,10 @@ mod tests {
             (LoggingCommand::Progress(42, "1 of 2\n"), "##vso[task.setprogress value=42;]1 of 2%0A"),
             (LoggingCommand::SetVariable("A_B", "x;y"), "##vso[task.setvariable variable=A_B;]x;y"),
             (LoggingCommand::Error("%3B"), "##vso[task.logissue type=error;]%AZP253B"),
+            (
+                LoggingCommand::UploadArtifact("a;b", "/t/x%"),
+                "##vso[artifact.upload artifactname=a%3Bb;]/t/x%AZP25",
+            ),
             (LoggingCommand::Complete(TaskResult::Canceled), "##vso[task.complete result=Canceled;]"),
         ];
         for (command, line) in table {

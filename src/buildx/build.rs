@@ -58,6 +58,8 @@ pub struct Attempt<'a> {
     pub metadata: Option<Metadata>,
     /// What is known of the build's steps.
     pub log: BuildLog,
+    /// The ids of the engine's records of it, if `buildRecord` wants one.
+    pub records: Vec<String>,
 }
 
 impl Workshop<'_> {
@@ -89,7 +91,7 @@ impl Workshop<'_> {
         let outcome = self.call(&call, &mut tell).await?;
         let what =
             options.call.as_ref().map_or_else(|| "the build".to_owned(), |call| format!("`call: {call}`"));
-        let mut log = outcome.log.clone();
+        let (mut log, records) = (outcome.log.clone(), outcome.records.clone());
         let findings = options.call.as_ref().and_then(|_| Findings::parse(&self.result().ok()?));
         if let Some(findings) = &findings {
             log.warnings = findings.warnings(|text| self.console.redact(text));
@@ -101,7 +103,7 @@ impl Workshop<'_> {
         };
         // The next call overwrites it.
         let metadata = matches!(self.client, Client::Buildx(_)).then(|| self.metadata().ok()).flatten();
-        Ok(Attempt { metadata: metadata.filter(|_| matches!(result, Ok(Some(_)))), result, log })
+        Ok(Attempt { metadata: metadata.filter(|_| matches!(result, Ok(Some(_)))), result, log, records })
     }
 
     /// The archive that an image for the engine's store comes in, if it does.

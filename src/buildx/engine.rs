@@ -13,7 +13,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::content::ContentStore;
-use super::makeup::Makeup;
 use super::target::{Address, Target};
 use super::transport::{Ssh, Transport, Tunnel};
 use crate::error::{hint_context, hinted};
@@ -44,23 +43,6 @@ struct ImageInspect {
     id: String,
     descriptor: Option<Descriptor>,
     repo_digests: Option<Vec<String>>,
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-    #[serde(default)]
-    variant: String,
-    #[serde(default)]
-    size: u64,
-    #[serde(rename = "RootFS")]
-    root_fs: Option<RootFs>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct RootFs {
-    #[serde(default)]
-    layers: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -134,16 +116,6 @@ impl Engine {
     /// The names by digest, as in `python@sha256:…`, of an image if the store has it; without any if it was not pulled.
     pub async fn repository_digests(&self, reference: &str) -> anyhow::Result<Option<Vec<String>>> {
         Ok(self.inspect(reference).await?.map(|image| image.repo_digests.unwrap_or_default()))
-    }
-
-    /// What an image is made of, if the store has it.
-    pub async fn makeup(&self, reference: &str) -> anyhow::Result<Option<Makeup>> {
-        Ok(self.inspect(reference).await?.map(|image| {
-            let parts = [image.os, image.architecture, image.variant];
-            let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-            let layers = image.root_fs.and_then(|root| root.layers).unwrap_or_default().len();
-            Makeup { platform: parts.join("/"), size: image.size, layers }
-        }))
     }
 
     async fn inspect(&self, reference: &str) -> anyhow::Result<Option<ImageInspect>> {

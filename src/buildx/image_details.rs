@@ -14,6 +14,9 @@ pub struct ImageDetails {
     os: String,
     architecture: String,
     variant: Option<String>,
+    /// How many bytes it takes in the store.
+    #[serde(default)]
+    pub size: u64,
     /// Its layers.
     #[serde(rename = "RootFS")]
     pub root_fs: RootFs,

@@ -1,6 +1,7 @@
 //! What an image is made of, for people.
 
 use super::build::Built;
+use super::image_details::ImageDetails;
 use crate::registry::manifest::{Content, Platform};
 use crate::registry::oci_layout::{Examined, Image};
 
@@ -15,18 +16,21 @@ pub struct Makeup {
     pub layers: usize,
 }
 
-impl Built<'_> {
-    /// One for each platform. What the engine does not know is not in it: nothing but the summary depends on that.
-    pub async fn makeup(&self) -> Vec<Makeup> {
-        match self {
-            Self::Stored { engine, image, .. } => {
-                let makeup = engine.makeup(&image.id).await;
-                makeup.ok().flatten().into_iter().collect()
-            }
-            Self::Exported { examined, .. } => {
+impl Makeup {
+    /// One for each platform; `details` is what the engine says of an image in its store.
+    #[must_use]
+    pub fn of(built: &Built<'_>, details: Option<&ImageDetails>) -> Vec<Self> {
+        match built {
+            Built::Stored { .. } => details.into_iter().map(Self::of_stored).collect(),
+            Built::Exported { examined, .. } => {
                 examined.images().filter_map(|image| of_image(examined, image)).collect()
             }
         }
+    }
+
+    fn of_stored(details: &ImageDetails) -> Self {
+        let layers = details.root_fs.layers.len();
+        Self { platform: details.platform().to_string(), size: details.size, layers }
     }
 }
 

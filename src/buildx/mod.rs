@@ -13,6 +13,7 @@ pub mod docker;
 pub mod engine;
 pub mod export;
 pub mod failure;
+pub mod history;
 pub mod image_details;
 pub mod limits;
 mod load;

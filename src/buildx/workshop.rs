@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 
@@ -81,6 +82,8 @@ pub(super) struct Outcome {
     pub(super) ended: Ended,
     pub(super) log: BuildLog,
     pub(super) examined: Option<anyhow::Result<Export>>,
+    /// The ids of its records, if somebody wants them.
+    pub(super) records: Vec<String>,
     unreachable: bool,
 }
 
@@ -141,6 +144,9 @@ impl Workshop<'_> {
         tell: Tell<'_>,
     ) -> anyhow::Result<Outcome> {
         let process = self.process(call, format, feeder)?;
+        // What an earlier call wrote says nothing about this one.
+        let _ = std::fs::remove_file(self.result_path());
+        let since = SystemTime::now();
         let mut unreachable = false;
         let mut progress = Progress::new(Arc::clone(self.console));
         let lines = || match format {
@@ -167,13 +173,22 @@ impl Workshop<'_> {
             let (ended, examined) = process.supervise_reading(self.cancel, lines, on_line, read).await?;
             anyhow::Ok((ended, Some(examined)))
         };
-        let (ended, examined) = tokio::select! {
-            ended = running => ended?,
-            broken = call.supply.keep_fresh(feeder, self.client, self.console) => match broken? {},
+        let ended = tokio::select! {
+            ended = running => ended,
+            broken = call.supply.keep_fresh(feeder, self.client, self.console) => match broken {
+                Err(error) => Err(error),
+                Ok(never) => match never {},
+            },
         };
-        let is_failed = ended != Ended::Exited(0);
+        let is_failed = !matches!(ended, Ok((Ended::Exited(0), _)));
         let log = progress.end(is_failed, tell);
-        Ok(Outcome { ended, log, examined, unreachable: unreachable && is_failed })
+        if log.has_secret {
+            self.remove_records(&self.records(since), "A secret was in the output of the build").await;
+        }
+        let (ended, examined) = ended?;
+        let wants_record = self.plan.build_record && !log.has_secret;
+        let records = if wants_record { self.records(since) } else { Vec::new() };
+        Ok(Outcome { ended, log, examined, records, unreachable: unreachable && is_failed })
     }
 
     fn process(&self, call: &Call<'_>, format: Format, feeder: &Feeder) -> anyhow::Result<Process> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::markdown::Markdown;
 use super::{arguments, failure, issues, steps};
 use crate::agent::logging::neutralise;
+use crate::buildx::image_details::ImageDetails;
 use crate::buildx::makeup::Makeup;
 use crate::buildx::metadata::Metadata;
 use crate::buildx::progress::{BuildLog, CheckWarning, size};
@@ -35,6 +36,8 @@ pub struct Report {
     pub metadata_file: Option<PathBuf>,
     /// What was said during the build and the push, kept for later steps.
     pub transcripts: Vec<PathBuf>,
+    /// What the engine says of the image.
+    pub details: Option<ImageDetails>,
     /// What the image is made of, for each platform.
     pub makeup: Vec<Makeup>,
     /// The feeds that were used.
@@ -53,6 +56,10 @@ pub struct Report {
     pub call: Option<String>,
     /// The build.
     pub build: Option<BuildLog>,
+    /// The ids of the engine's records of the build.
+    pub records: Vec<String>,
+    /// The file in the artifact, if a record was uploaded.
+    pub record: Option<String>,
     /// What the check of the image did, one text a line.
     pub guard: Option<Vec<String>>,
     /// What the user was told.
@@ -144,6 +151,7 @@ impl Report {
         row("Feeds", &self.feeds);
         row("Opened by", &self.tokens.iter().map(ToString::to_string).collect::<Vec<_>>());
         row("Secret ids", &self.secrets);
+        row("Build record", self.record.as_slice());
         if self.image_id.is_some() && self.digest.is_none() {
             rows.push(("Digest", "none before a push: the engine's store keeps no manifests".to_owned()));
         }

@@ -69,13 +69,14 @@ impl Step<'_> {
         self.console.end_group();
         let built = attempt.and_then(|attempt| {
             report.build = Some(self.tell_findings(attempt.log, &workshop.plan.dockerfile));
-            report.metadata = attempt.metadata;
+            (report.metadata, report.records) = (attempt.metadata, attempt.records);
             attempt.result
         });
         if let Err(error) = &built
             && !is_cancelled(error)
         {
             self.examine(supply, report).await?;
+            self.keep_record(Some(workshop), report).await;
         }
         let built = built?;
         report.stages.push(("Build", started.elapsed()));

@@ -7,6 +7,8 @@ use super::Step;
 use super::inspection::Inspection;
 use crate::buildx::build::Built;
 use crate::buildx::engine::Engine;
+use crate::buildx::history;
+use crate::buildx::workshop::Workshop;
 use crate::error::{self, hinted};
 use crate::guard::finding::Finding;
 use crate::guard::policy::LeakCheck;
@@ -22,6 +24,7 @@ impl Step<'_> {
     pub(super) async fn check(
         &self,
         plan: &Plan,
+        workshop: Option<&Workshop<'_>>,
         built: &mut Built<'_>,
         report: &mut Report,
     ) -> anyhow::Result<()> {
@@ -53,6 +56,10 @@ impl Step<'_> {
         }
         if let Built::Stored { engine, image, .. } = built {
             self.discard(plan, engine, &image.id, &verdict.errors).await;
+        }
+        if let (Some(workshop), Some(metadata)) = (workshop, &report.metadata) {
+            let id = metadata.build_ref().map(|build_ref| history::id(build_ref).to_owned());
+            workshop.remove_records(id.as_slice(), "A secret is in the image").await;
         }
         Err(hinted(
             format!(

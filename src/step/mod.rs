@@ -2,6 +2,7 @@
 
 mod base_labels;
 mod build;
+mod build_record;
 mod check;
 mod export;
 mod findings;
@@ -81,12 +82,13 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let built =
         step.build(&plan, workshop.as_ref(), &docker.builder, engine.as_ref(), supply, report).await?;
     let Some(mut built) = built else { return Ok(()) };
-    step.check(&plan, &mut built, report).await?;
+    step.check(&plan, workshop.as_ref(), &mut built, report).await?;
     step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
     step.publish(&plan, &built, &logins, report).await?;
     step.export_caches(workshop.as_ref(), &logins, report).await?;
-    step.describe(&built, report).await;
+    Step::describe(&built, report);
     step.record(&plan, &built, report).await?;
+    step.keep_record(workshop.as_ref(), report).await;
     step.tell(report);
     Ok(())
 }

@@ -7,8 +7,9 @@ use super::Step;
 use crate::agent::inputs::Command;
 use crate::buildx::build::Built;
 use crate::buildx::failure::exposed;
+use crate::buildx::image_details::ImageDetails;
+use crate::buildx::makeup::Makeup;
 use crate::buildx::metadata::Metadata;
-use crate::error;
 use crate::plan::Plan;
 use crate::registry::login::Login;
 use crate::registry::logins::Logins;
@@ -39,9 +40,9 @@ impl Step<'_> {
             }
         };
         // On the heap: it would make every future above it large.
-        let both = Box::pin(async { Ok(tokio::join!(tag, built.makeup())) });
-        let (tagged, makeup) = self.cancel.unless(both).await?;
-        (report.references, report.makeup) = (tagged?, makeup);
+        let both = Box::pin(async { Ok(tokio::join!(tag, details(built))) });
+        let (tagged, details) = self.cancel.unless(both).await?;
+        (report.references, report.details) = (tagged?, details);
         let Some(destination) = destination else { return Ok(()) };
         if plan.command == Command::Build {
             return Ok(());
@@ -82,28 +83,35 @@ impl Step<'_> {
         }
     }
 
-    /// Finds the digest of each platform where the registry's manifest has not told it. Whatever fails costs an output
-    /// variable alone.
-    pub(super) async fn describe(&self, built: &Built<'_>, report: &mut Report) {
+    /// Takes down what the image is made of, and the digest of each platform where the registry's manifest has not told
+    /// it. Whatever is not known costs an output variable or a line of the summary alone.
+    pub(super) fn describe(built: &Built<'_>, report: &mut Report) {
+        report.makeup = Makeup::of(built, report.details.as_ref());
         let Some(digest) = report.digest.clone().filter(|_| report.digests.is_empty()) else { return };
         let platform = report.metadata.as_ref().and_then(Metadata::platform);
-        report.digests = match (platform, built) {
-            (Some(platform), _) => [(platform.to_string(), digest)].into(),
-            (None, Built::Exported { examined, .. }) => examined.platforms().collect(),
-            (None, Built::Stored { engine, image, .. }) => match engine.details(&image.id).await {
-                Ok(details) if !report.pushed && details.platforms().next().is_some() => {
-                    details.platforms().collect()
-                }
-                Ok(details) if !report.metadata.as_ref().is_some_and(Metadata::is_index) => {
+        let is_index = report.metadata.as_ref().is_some_and(Metadata::is_index);
+        report.digests = match (platform, built, &report.details) {
+            (Some(platform), ..) => [(platform.to_string(), digest)].into(),
+            (None, Built::Exported { examined, .. }, _) => examined.platforms().collect(),
+            (None, Built::Stored { .. }, Some(details)) => {
+                let stored: BTreeMap<String, String> = details.platforms().collect();
+                if !report.pushed && !stored.is_empty() {
+                    stored
+                } else if !is_index {
                     [(details.platform().to_string(), digest)].into()
-                }
-                Ok(_) => BTreeMap::new(),
-                Err(error) => {
-                    let error = error.context("the platform of the image is not known");
-                    self.console.line(&error::render(&error));
+                } else {
                     BTreeMap::new()
                 }
-            },
+            }
+            (None, Built::Stored { .. }, None) => BTreeMap::new(),
         };
+    }
+}
+
+/// What the engine says of an image in its store.
+async fn details(built: &Built<'_>) -> Option<ImageDetails> {
+    match built {
+        Built::Stored { engine, image, .. } => engine.details(&image.id).await.ok(),
+        Built::Exported { .. } => None,
     }
 }

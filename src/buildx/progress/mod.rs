@@ -7,7 +7,6 @@ mod log;
 mod name;
 mod plain;
 mod status;
-mod time;
 mod trace;
 mod transfer;
 mod vertex;

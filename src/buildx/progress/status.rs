@@ -6,11 +6,10 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use super::time;
 
 const KEYS: [&str; 4] = ["vertexes", "statuses", "logs", "warnings"];
 
@@ -180,8 +179,13 @@ fn elements<T: DeserializeOwned>(list: Option<Value>, is_partial: &mut bool) -> 
     read
 }
 
+/// The engine's timestamps are in UTC, those of buildx's own steps have the agent's offset.
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_str().and_then(time::parse))
+    let text = Value::deserialize(deserializer)?;
+    Ok(text
+        .as_str()
+        .and_then(|text| text.parse::<Timestamp>().ok())
+        .and_then(|time| SystemTime::try_from(time).ok()))
 }
 
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -201,6 +205,8 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn status(line: &str) -> Status {
@@ -218,6 +224,22 @@ mod tests {
         let [log] = &status.logs[..] else { panic!("{status:?}") };
         assert_eq!((log.vertex.as_str(), log.stream, &log.data[..]), ("v", 2, &b"a\rb\n"[..]));
         assert!(log.timestamp.is_some() && !status.is_partial);
+    }
+
+    #[test]
+    fn timestamps_may_have_an_offset() {
+        let times = [
+            ("2026-11-24T11:32:48.238010061Z", Some(238_010_061)),
+            ("2026-11-24T13:02:48.5+01:30", Some(500_000_000)),
+            ("now", None),
+        ];
+        for (text, nanoseconds) in times {
+            let status = status(&format!(r#"{{"vertexes":[{{"digest":"d","started":"{text}"}}]}}"#));
+            let second: Timestamp = "2026-11-24T11:32:48Z".parse().expect("a time");
+            let second = SystemTime::try_from(second).expect("it is after 1970");
+            let expected = nanoseconds.map(|nanoseconds| second + Duration::from_nanos(nanoseconds));
+            assert_eq!(status.vertexes[0].started, expected, "{text}");
+        }
     }
 
     #[test]

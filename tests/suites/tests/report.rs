@@ -1,7 +1,10 @@
 //! What a build tells: the log line by line, the findings on their lines of the Dockerfile, and the summary.
 
+use std::path::Path;
+use std::process::Command;
+
 use feedbuild_agent::{IssueKind, Outcome, Step, TaskResult};
-use feedbuild_suites::{Client, Store, World, notices, succeeded, unique};
+use feedbuild_suites::{Client, Gate, Store, World, notices, succeeded, unique, variable};
 
 /// Lines of the log that speak of steps of the build, with `N` for the number and `T` for each time.
 fn progress(outcome: &Outcome) -> Vec<String> {
@@ -246,6 +249,8 @@ fn a_summary_tells_the_build_whole() {
             &format!("{repository}:1"),
         ]);
         let (size, layers) = inspected.split_once(' ').unwrap();
+        let searched = outcome.log.iter().find(|line| line.starts_with("Searched ")).unwrap();
+        let searched = searched.replace('(', "\\(").replace(')', "\\)");
         let size = format!("{:.2}MB", size.parse::<f64>().unwrap() / 1e6);
         assert_eq!(
             summary(&world, &outcome),
@@ -257,7 +262,8 @@ fn a_summary_tells_the_build_whole() {
                  | Digest | none before a push: the engine's store keeps no manifests |\n\
                  | Size | `linux/amd64` {size} in {layers} layers |\n\
                  | Sign in | T |\n\
-                 | Build | T |\n\n\
+                 | Build | T |\n\
+                 | Check | T |\n\n\
                  | Stage | Layers | From the cache | Time |\n|---|--:|--:|--:|\n\
                  | `tool` | 1 | 0 | T |\n\
                  | `stage-1` | 1 | 0 | T |\n\n\
@@ -265,7 +271,9 @@ fn a_summary_tells_the_build_whole() {
                  | `[tool 2/2] RUN sleep 1; echo tool >/tool` | T | ████████████████████████ |\n\n\
                  | Build argument | Value |\n|---|---|\n\
                  | `VERSION` | `<1\\|2>` |\n\
-                 | `API_KEY` | not shown |\n"
+                 | `API_KEY` | not shown |\n\n\
+                 **Check of the image**\n\n\
+                 - {searched}\n"
             )
         );
     }
@@ -299,4 +307,164 @@ fn progress_of_another_shape_stops_no_build() {
         notices(&outcome),
         ["the docker client tells its progress in a shape that is not known; lines may be missing"]
     );
+}
+
+/// The ids of the builds of this world, as buildx has noted them.
+fn builds(world: &World) -> Vec<String> {
+    let notes = walkdir::WalkDir::new(world.docker_config().join("buildx/refs")).min_depth(3);
+    let notes = notes.into_iter().map(|note| note.expect("the home can be read"));
+    notes.map(|note| note.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// What the engine's record of a build says was printed, if there is one. Never by `history ls`: BuildKit up to 0.28
+/// crashes if that meets a removal.
+fn record(world: &World, id: &str) -> Option<String> {
+    let output = Command::new(Path::new(&variable("FEEDBUILD_TEST_CLIENT")).join("bin/docker"))
+        .args(["buildx", "history", "logs", "--progress=plain", id])
+        .env("DOCKER_HOST", &world.engine)
+        .env("DOCKER_CONFIG", world.docker_config())
+        .output()
+        .expect("docker starts");
+    output.status.success().then(|| String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn a_record_with_a_secret_in_it_is_removed() {
+    for store in [Store::Containerd, Store::Classic] {
+        let world = World::new(store);
+        let secret = unique("canary-recorded-5ecret");
+        for (end, result) in [("true", TaskResult::Succeeded), ("exit 3", TaskResult::Failed)] {
+            let dockerfile = format!(
+                "FROM feedbuild-test/base\nRUN --mount=type=secret,id=own cat /run/secrets/own; {end}\n"
+            );
+            let outcome = step(&world, &dockerfile).input("secrets", &format!("own={secret}")).run().unwrap();
+            assert_eq!(outcome.result, result);
+            let line =
+                "A secret was in the output of the build; the engine's record of the build was removed.";
+            assert!(outcome.log.iter().any(|shown| shown == line), "{}", outcome.log_text());
+        }
+        let removed = builds(&world);
+        assert_eq!(removed.len(), 2);
+        assert!(removed.iter().all(|id| record(&world, id).is_none()), "{removed:?}");
+        // Another one stays.
+        let outcome = step(&world, "FROM feedbuild-test/base\nRUN echo said; exit 3\n").run().unwrap();
+        assert_eq!(outcome.result, TaskResult::Failed);
+        let kept: Vec<String> = builds(&world).iter().filter_map(|id| record(&world, id)).collect();
+        let [kept] = &kept[..] else { panic!("{kept:?}") };
+        assert!(kept.contains(" said\n"), "{kept}");
+    }
+}
+
+#[test]
+fn the_record_of_an_image_with_a_secret_in_it_is_removed() {
+    let world = World::new(Store::Containerd);
+    let dockerfile = "FROM feedbuild-test/base\nRUN --mount=type=secret,id=own cp /run/secrets/own /leak\n";
+    let secret = unique("canary-leaked-5ecret");
+    let outcome = step(&world, dockerfile).input("secrets", &format!("own={secret}")).run().unwrap();
+    assert_eq!(outcome.result, TaskResult::Failed);
+    let line = "A secret is in the image; the engine's record of the build was removed.";
+    assert!(outcome.log.iter().any(|shown| shown == line), "{}", outcome.log_text());
+    let builds = builds(&world);
+    assert_eq!(builds.len(), 1);
+    assert_eq!(record(&world, &builds[0]), None);
+}
+
+#[test]
+fn the_record_of_a_cancelled_build_is_removed_too() {
+    let (world, gate) = (World::new(Store::Containerd), Gate::new());
+    let dockerfile = format!(
+        "FROM feedbuild-test/base\nRUN --mount=type=secret,id=own cat /run/secrets/own; echo; {}\n",
+        gate.command()
+    );
+    let secret = unique("canary-cancelled-5ecret");
+    let running = step(&world, &dockerfile).input("secrets", &format!("own={secret}")).start().unwrap();
+    let waiting = gate.reached();
+    let outcome = running.cancel().unwrap();
+    waiting.killed();
+    assert_eq!(outcome.result, TaskResult::Canceled);
+    let line = "A secret was in the output of the build; the engine's record of the build was removed.";
+    assert!(outcome.log.iter().any(|shown| shown == line), "{}", outcome.log_text());
+    let builds = builds(&world);
+    assert_eq!(builds.len(), 1);
+    assert_eq!(record(&world, &builds[0]), None);
+}
+
+/// The files that the step uploaded into artifacts, with the artifacts' names.
+fn artifacts(outcome: &Outcome) -> Vec<(String, std::path::PathBuf)> {
+    let uploads =
+        outcome.commands.iter().filter(|command| (&*command.area, &*command.event) == ("artifact", "upload"));
+    uploads
+        .map(|command| {
+            (command.property("artifactname").unwrap_or_default().to_owned(), command.data.clone().into())
+        })
+        .collect()
+}
+
+#[test]
+fn the_record_of_a_build_is_an_artifact() {
+    let world = World::new(Store::Containerd);
+    for (end, result) in [("true", TaskResult::Succeeded), ("exit 3", TaskResult::Failed)] {
+        let dockerfile = format!("FROM feedbuild-test/base\nRUN echo recorded; {end}\n");
+        let outcome = step(&world, &dockerfile).input("buildRecord", "true").run().unwrap();
+        assert_eq!((outcome.result, outcome.warning_count), (result, 0), "{}", outcome.log_text());
+        let uploaded = artifacts(&outcome);
+        let [(artifact, path)] = &uploaded[..] else { panic!("{uploaded:?}") };
+        assert_eq!(artifact, "build-records");
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(summary(&world, &outcome).contains(&format!("| Build record | `{name}` |\n")));
+        assert!(builds(&world).iter().any(|id| name == format!("{id}.dockerbuild")), "{name}");
+        assert!(std::fs::read(path).unwrap().starts_with(&[0x1f, 0x8b]), "it is a compressed archive");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_had_is_a_warning() {
+    let why = |world: &World, command: &str, secrets: &str| {
+        let dockerfile = format!("FROM feedbuild-test/base\nRUN --mount=type=secret,id=own {command}\n");
+        let step = step(world, &dockerfile).input("buildRecord", "true").input("secrets", secrets);
+        let outcome = succeeded(step.run().unwrap());
+        assert_eq!(artifacts(&outcome), []);
+        let warnings = outcome.warnings();
+        assert_eq!(warnings.len(), 1, "{warnings:#?}");
+        let head = "there is no record of the build to download\n  caused by: ";
+        warnings[0].strip_prefix(head).unwrap_or_else(|| panic!("{warnings:#?}")).to_owned()
+    };
+    let world = World::new(Store::Classic);
+    let secret = format!("own={}", unique("canary-recorded-5ecret"));
+    assert_eq!(why(&world, "cat /run/secrets/own", &secret), "a secret was in the output of the build");
+    world.job.set_variable("System.HostType", "release");
+    assert_eq!(
+        why(&world, "true", &secret),
+        "only a pipeline's run has artifacts, a classic release has none"
+    );
+    world.job.set_variable("System.HostType", "build");
+    world.use_client(Client::Legacy);
+    assert_eq!(why(&world, "true", &secret), "the docker client does not say which record is the build's");
+}
+
+#[test]
+fn a_record_with_a_secret_that_was_never_shown_is_not_uploaded() {
+    let world = World::new(Store::Containerd);
+    let secret = unique("canary-hidden-5ecret");
+    // A client whose record holds more than it has shown.
+    world.use_plugin(&format!(
+        "case \"$1 $2\" in 'history export')\n\
+         for word; do case $word in --output=*) printf {secret} | gzip >\"${{word#*=}}\";; esac; done; exit;; esac\n\
+         exec $BUILDX \"$@\""
+    ));
+    let step = step(&world, "FROM feedbuild-test/base\nRUN --mount=type=secret,id=own true\n");
+    let step = step.input("buildRecord", "true").input("secrets", &format!("own={secret}"));
+    let outcome = succeeded(step.run().unwrap());
+    assert_eq!(artifacts(&outcome), []);
+    assert_eq!(
+        outcome.warnings(),
+        ["there is no record of the build to download\n  caused by: a secret of this step is in the record"]
+    );
+    let temp = world.job.root_dir().join("_work/_temp");
+    let left = temp
+        .read_dir()
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.path().extension().is_some_and(|e| e == "dockerbuild"));
+    assert_eq!(left.count(), 0);
 }
