@@ -24,6 +24,11 @@ pub enum Tunnel {}
 
 #[cfg(not(unix))]
 impl Tunnel {
+    /// None.
+    pub fn to(_: &Address, _: Ssh<'_>) -> anyhow::Result<Option<Self>> {
+        Ok(None)
+    }
+
     /// Nothing.
     #[must_use]
     pub fn said(&self) -> Option<String> {
@@ -55,28 +60,25 @@ impl Transport {
     /// Sets a client up for the address; connects nowhere yet.
     pub fn open(address: &Address, ssh: Ssh<'_>) -> anyhow::Result<Self> {
         let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let (mut tls, mut tunnel) = (config(RootCertStore::empty())?.with_no_client_auth(), None);
+        let tls = match address {
+            Address::Tcp { url, tls: Some(tls) } => {
+                client_config(tls).with_context(|| format!("the engine at `{url}`"))?
+            }
+            _ => config(RootCertStore::empty())?.with_no_client_auth(),
+        };
+        let tunnel = Tunnel::to(address, ssh)?;
         let local = "http://engine".to_owned();
-        let (builder, base) = match address {
+        let (builder, base) = match (address, &tunnel) {
             #[cfg(unix)]
-            Address::Unix(path) => (builder.unix_socket(path.as_path()), local),
+            (_, Some(tunnel)) => (builder.unix_socket(tunnel.socket()), local),
+            #[cfg(unix)]
+            (Address::Unix(path), _) => (builder.unix_socket(path.as_path()), local),
             #[cfg(windows)]
-            Address::NamedPipe(path) => (builder.windows_named_pipe(path.as_str()), local),
-            Address::Tcp { url, tls: wanted } => {
-                if let Some(wanted) = wanted {
-                    tls = client_config(wanted).with_context(|| format!("the engine at `{url}`"))?;
-                }
-                (builder, url.as_str().trim_end_matches('/').to_owned())
-            }
-            #[cfg(unix)]
-            Address::Ssh(url) => {
-                let open = tunnel.insert(Tunnel::open(url, ssh)?);
-                (builder.unix_socket(open.socket()), local)
-            }
-            other => {
-                let _ = ssh;
+            (Address::NamedPipe(path), _) => (builder.windows_named_pipe(path.as_str()), local),
+            (Address::Tcp { url, .. }, _) => (builder, url.as_str().trim_end_matches('/').to_owned()),
+            _ => {
                 return Err(hinted(
-                    format!("the engine at `{other}` cannot be reached from this system"),
+                    format!("the engine at `{address}` cannot be reached from this system"),
                     "use an engine that this agent reaches by its own kind of socket, or by TLS",
                 ));
             }

@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::AbortHandle;
 use url::Url;
 
+use super::target::Address;
 use super::transport::Ssh;
 use crate::error::hinted;
 use crate::process::Process;
@@ -31,8 +32,9 @@ pub struct Tunnel {
 }
 
 impl Tunnel {
-    /// Opens a tunnel to an `ssh://` address. Connects nowhere yet.
-    pub fn open(address: &str, ssh: Ssh<'_>) -> anyhow::Result<Self> {
+    /// Opens a tunnel to an engine behind ssh; others need none. Connects nowhere yet.
+    pub fn to(address: &Address, ssh: Ssh<'_>) -> anyhow::Result<Option<Self>> {
+        let Address::Ssh(address) = address else { return Ok(None) };
         let args = arguments(address).with_context(|| format!("`{address}` is no address of an engine"))?;
         let path = ssh.env.get("PATH").map(String::as_str).unwrap_or_default();
         let program =
@@ -60,7 +62,7 @@ impl Tunnel {
                 tokio::spawn(pass_on(stream, process, Arc::clone(&heard)));
             }
         });
-        Ok(Self { socket, listening: listening.abort_handle(), said })
+        Ok(Some(Self { socket, listening: listening.abort_handle(), said }))
     }
 
     /// Its socket.
