@@ -13,8 +13,8 @@ use super::metadata::Metadata;
 use super::progress::{BuildLog, Told};
 use super::supply::Supply;
 use super::workshop::{Call, Examine, Outcome, Workshop};
-use crate::guard;
-use crate::registry::oci_layout::Examined;
+use crate::guard::image::Examined;
+use crate::registry::by_digest::Checked;
 use crate::secret::Secret;
 
 /// From where to where in the step's progress a build goes, in percent.
@@ -35,19 +35,11 @@ pub enum Built<'a> {
     Exported {
         /// Who built it.
         workshop: &'a Workshop<'a>,
-        /// What was read of its export.
-        examined: Examined,
+        /// What its export holds.
+        checked: Checked,
         /// What was found in it.
-        found: Box<guard::Examined>,
+        examined: Box<Examined>,
     },
-}
-
-/// An export that was read.
-pub struct Export {
-    /// What it holds.
-    pub layout: Examined,
-    /// What was found in it.
-    pub found: guard::Examined,
 }
 
 /// What came of a build.
@@ -113,8 +105,9 @@ impl Workshop<'_> {
 
     async fn built(&self, outcome: Outcome) -> anyhow::Result<Built<'_>> {
         if let Some(examined) = outcome.examined {
-            let Export { layout, found } = examined.context("the image cannot be checked")?;
-            return Ok(Built::Exported { workshop: self, examined: layout, found: found.into() });
+            let mut examined = examined.context("the image cannot be checked")?;
+            let checked = Checked::take(&mut examined)?;
+            return Ok(Built::Exported { workshop: self, checked, examined: examined.into() });
         }
         let engine = self.engine.context("no engine has built")?;
         if let Some(archive) = self.archive() {
@@ -152,9 +145,12 @@ impl<'a> Built<'a> {
     pub fn digests(&self) -> (Option<String>, Option<String>) {
         match self {
             Self::Stored { image, config, .. } => (image.manifest.clone(), config.clone()),
-            Self::Exported { examined, .. } => {
-                let mut configs = examined.images().map(|image| image.config.to_owned());
-                (Some(examined.root.digest.clone()), configs.next().filter(|_| configs.next().is_none()))
+            Self::Exported { checked, .. } => {
+                let config = match &checked.images[..] {
+                    [image] => Some(image.config.clone()),
+                    _ => None,
+                };
+                (Some(checked.root.clone()), config)
             }
         }
     }

@@ -16,8 +16,9 @@ use super::supply::Supply;
 use super::workshop::{Call, Workshop};
 use crate::acquire::Acquired;
 use crate::error::hinted;
+use crate::guard::image::Image;
+use crate::registry::by_digest::Checked;
 use crate::registry::logins::Logins;
-use crate::registry::oci_layout::Examined;
 use crate::registry::reference::Repository;
 
 impl Workshop<'_> {
@@ -35,7 +36,7 @@ impl Workshop<'_> {
     }
 
     /// Loads the image into the store of the docker context's engine, without a name, after a comparison.
-    pub async fn load(&self, checked: &Examined, logins: &Logins<'_>) -> anyhow::Result<StoredImage> {
+    pub async fn load(&self, checked: &Checked, logins: &Logins<'_>) -> anyhow::Result<StoredImage> {
         let engine = self.engine.context("there is no engine to load the image into")?;
         let keeps_manifests = !engine.has_classic_store().await?;
         let output = self.plan.options.outputs.load_spec(keeps_manifests);
@@ -45,10 +46,8 @@ impl Workshop<'_> {
         let image =
             engine.image(&id).await?.with_context(|| format!("the engine did not keep the image `{id}`"))?;
         let found = image.manifest.as_ref().unwrap_or(&image.id);
-        let known = |image: crate::registry::oci_layout::Image<'_>| {
-            [image.descriptor.digest.as_str(), image.config].contains(&found.as_str())
-        };
-        if *found != checked.root.digest && !checked.images().any(known) {
+        let known = |image: &Image| image.manifest.as_ref() == Some(found) || image.config == *found;
+        if *found != checked.root && !checked.images.iter().any(known) {
             return Err(rebuilt(&format!("the engine got {found}"), self));
         }
         Ok(image)

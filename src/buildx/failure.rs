@@ -16,6 +16,9 @@ pub fn exposed(argument: &str) -> anyhow::Error {
     )
 }
 
+/// The step in which buildx waits for a remote builder (`driver/remote/driver.go`).
+const CONNECTION: &str = "[internal] waiting for connection";
+
 /// A connection to the builder that broke, in the client's words.
 #[derive(Debug)]
 pub struct BuilderLost(String);
@@ -70,6 +73,15 @@ pub(super) fn failed(said: Option<&Failure>, what: &str, how: &str, builder: &Bu
         .iter()
         .fold(text, |text, prefix| text.strip_prefix(prefix).unwrap_or(text));
     let error = anyhow::anyhow!("{cause}");
+    if said.and_then(|said| said.step.as_deref()) == Some(CONNECTION) {
+        return error.context(hint_context(
+            format!("builder `{}` does not answer ({how})", builder.name),
+            format!(
+                "see whether it runs and speaks as the builder says: `docker buildx inspect {}`",
+                builder.name
+            ),
+        ));
+    }
     let printed = said.map_or(&[][..], |said| &said.last_lines);
     let tells = |sign: &str| text.contains(sign) || printed.iter().any(|line| line.contains(sign));
     if let Some((_, means, hint)) = KNOWN.iter().find(|(sign, ..)| tells(sign)) {
@@ -126,6 +138,19 @@ mod tests {
 
     fn said(message: &str) -> Failure {
         Failure { message: Some(message.to_owned()), ..Failure::default() }
+    }
+
+    #[test]
+    fn a_builder_that_only_accepts_connections() {
+        let failure = Failure {
+            step: Some(CONNECTION.to_owned()),
+            ..said("failed to build: context deadline exceeded")
+        };
+        assert_eq!(
+            error::render(&failed(Some(&failure), "the build", "exit code 1", &builder())),
+            "builder `default` does not answer (exit code 1)\n  caused by: context deadline exceeded\n\nhint: see whether it \
+             runs and speaks as the builder says: `docker buildx inspect default`"
+        );
     }
 
     #[test]

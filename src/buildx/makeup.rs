@@ -2,8 +2,7 @@
 
 use super::build::Built;
 use super::image_details::ImageDetails;
-use crate::registry::manifest::{Content, Platform};
-use crate::registry::oci_layout::{Examined, Image};
+use crate::guard::image::Image;
 
 /// The image of one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +21,7 @@ impl Makeup {
     pub fn of(built: &Built<'_>, details: Option<&ImageDetails>) -> Vec<Self> {
         match built {
             Built::Stored { .. } => details.into_iter().map(Self::of_stored).collect(),
-            Built::Exported { examined, .. } => {
-                examined.images().filter_map(|image| of_image(examined, image)).collect()
-            }
+            Built::Exported { checked, .. } => checked.images.iter().map(Self::of_exported).collect(),
         }
     }
 
@@ -32,15 +29,12 @@ impl Makeup {
         let layers = details.root_fs.layers.len();
         Self { platform: details.platform().to_string(), size: details.size, layers }
     }
-}
 
-fn of_image(examined: &Examined, image: Image<'_>) -> Option<Makeup> {
-    let Content::Image { layers, .. } = &examined.manifests.get(&image.descriptor.digest)?.content else {
-        return None;
-    };
-    Some(Makeup {
-        platform: image.descriptor.platform.as_ref().map(Platform::to_string).unwrap_or_default(),
-        size: layers.iter().map(|layer| layer.size).sum(),
-        layers: layers.len(),
-    })
+    fn of_exported(image: &Image) -> Self {
+        Self {
+            platform: image.platform.clone(),
+            size: image.layers.iter().map(|layer| layer.size).sum(),
+            layers: image.layers.len(),
+        }
+    }
 }

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use super::args::BuildCall;
-use super::build::Export;
 use super::builder::Builder;
 use super::cache::Cache;
 use super::client::Client;
@@ -23,6 +22,7 @@ use super::supply::Supply;
 use crate::cancel::Cancel;
 use crate::console::Console;
 use crate::feeder::{Feeder, Way};
+use crate::guard::image::Examined;
 use crate::lines::LineBuffer;
 use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
@@ -32,7 +32,7 @@ use crate::registry::helper::LOGINS_VARIABLE;
 use crate::secret::Secret;
 
 /// Reads an export of an image to its end.
-pub type Examine = Arc<dyn Fn(&mut dyn Read) -> anyhow::Result<Export> + Send + Sync>;
+pub type Examine = Arc<dyn Fn(&mut dyn Read) -> anyhow::Result<Examined> + Send + Sync>;
 
 /// What every call for a build needs.
 pub struct Workshop<'a> {
@@ -81,7 +81,7 @@ pub(super) struct Call<'a> {
 pub(super) struct Outcome {
     pub(super) ended: Ended,
     pub(super) log: BuildLog,
-    pub(super) examined: Option<anyhow::Result<Export>>,
+    pub(super) examined: Option<anyhow::Result<Examined>>,
     /// The ids of its records, if somebody wants them.
     pub(super) records: Vec<String>,
     unreachable: bool,

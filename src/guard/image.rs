@@ -56,6 +56,8 @@ impl Default for Options<'_> {
 /// What was read, and what was found in it.
 #[derive(Debug, Default)]
 pub struct Examined {
+    /// The digest of the manifest or index that the archive is of, if it is of one.
+    pub root: Option<String>,
     /// The images of the archive, one a platform.
     pub images: Vec<Image>,
     /// The digests of the attestation manifests that were read, with all that they refer to.
@@ -102,6 +104,8 @@ pub struct Layer {
     pub digest: String,
     /// Of what it unpacks to, as the config says.
     pub diff_id: String,
+    /// Its size in bytes, as the manifest says; docker until 24 saves none.
+    pub size: u64,
 }
 
 /// Searches an image.

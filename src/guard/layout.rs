@@ -17,6 +17,8 @@ const DEEPEST: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub(super) images: Vec<(Image, Vec<History>)>,
+    /// The digest of the manifest or index that the archive is of, if it is of one.
+    pub(super) root: Option<String>,
     /// The digests of the indexes.
     pub(super) indexes: Vec<String>,
     pub(super) attestations: Vec<Attestation>,
@@ -52,9 +54,11 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Descriptor {
     digest: String,
+    #[serde(default)]
+    size: u64,
     #[serde(default, rename = "mediaType")]
     media_type: String,
     #[serde(default)]
@@ -112,6 +116,9 @@ impl Layout {
         let mut layout = Self::default();
         if let Some(digest) = blobs.paths.get("index.json") {
             layout.index(blobs, digest, &mut BTreeSet::new(), 0)?;
+            if let [root] = &document::<Manifest>(blobs, digest)?.manifests[..] {
+                layout.root = Some(root.digest.clone());
+            }
         } else if let Some(digest) = blobs.paths.get("manifest.json") {
             for saved in document::<Vec<Saved>>(blobs, digest)? {
                 layout.saved(blobs, &saved)?;
@@ -148,25 +155,19 @@ impl Layout {
                     self.attestations.push(Attestation::read(blobs, descriptor.digest, &manifest)?);
                 }
                 Some(config) => {
-                    let layers: Vec<(&str, &str)> = manifest
-                        .layers
-                        .iter()
-                        .map(|layer| (layer.digest.as_str(), layer.media_type.as_str()))
-                        .collect();
-                    self.image(blobs, Some(descriptor.digest), &config.digest, &layers)?;
+                    self.image(blobs, Some(descriptor.digest), &config.digest, &manifest.layers)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// `layers` by digest and media type.
     fn image(
         &mut self,
         blobs: &Blobs,
         manifest: Option<String>,
         config: &str,
-        layers: &[(&str, &str)],
+        layers: &[Descriptor],
     ) -> anyhow::Result<()> {
         let content: Config = document(blobs, config)?;
         let platform = content.platform();
@@ -174,15 +175,19 @@ impl Layout {
         if diff_ids.len() != layers.len() {
             bail!("the image for {platform} has {} layers and names {}", layers.len(), diff_ids.len());
         }
-        for (digest, media_type) in layers {
-            check_layer(blobs, digest).with_context(|| match *media_type {
+        for Descriptor { digest, media_type, .. } in layers {
+            check_layer(blobs, digest).with_context(|| match media_type.as_str() {
                 "" => format!("cannot read layer `{digest}` of the image"),
                 _ => format!("cannot read layer `{digest}` of the image, of the type `{media_type}`"),
             })?;
         }
         let layers = layers.iter().zip(diff_ids);
-        let layers =
-            layers.map(|((digest, _), diff_id)| Layer { digest: (*digest).to_owned(), diff_id }).collect();
+        let layer = |(layer, diff_id): (&Descriptor, String)| Layer {
+            digest: layer.digest.clone(),
+            diff_id,
+            size: layer.size,
+        };
+        let layers = layers.map(layer).collect();
         let image = Image { platform, manifest, config: config.to_owned(), layers };
         self.images.push((image, content.history.unwrap_or_default()));
         Ok(())
@@ -196,7 +201,9 @@ impl Layout {
             bail!("the image's config `{}` has the digest `{config}`", saved.config);
         }
         let paths = saved.layers.iter().flatten();
-        let layers = paths.map(|path| Ok((blobs.at(path)?, ""))).collect::<anyhow::Result<Vec<_>>>()?;
+        let layer =
+            |path: &String| Ok(Descriptor { digest: blobs.at(path)?.to_owned(), ..Descriptor::default() });
+        let layers = paths.map(layer).collect::<anyhow::Result<Vec<_>>>()?;
         self.image(blobs, None, config, &layers)?;
         // They are stored unpacked, so the config names what was read.
         for layer in self.images.iter().flat_map(|(image, _)| &image.layers) {

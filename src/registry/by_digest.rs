@@ -11,11 +11,51 @@ use anyhow::Context as _;
 use super::client::{Access, Registry};
 use super::logins::Logins;
 use super::manifest::{Content, Descriptor, Manifest};
-use super::oci_layout::Examined;
 use super::push::Destination;
 use crate::agent::network::Network;
 use crate::console::Console;
 use crate::error::hinted;
+use crate::guard::image::{Examined, Image};
+
+/// What was checked of an export: a push may lead to nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The digest of the image's manifest, or index.
+    pub root: String,
+    /// The images, one a platform, that were read whole.
+    pub images: Vec<Image>,
+    /// The digests of attestation manifests, of which all was read.
+    pub attestations: Vec<String>,
+}
+
+impl Checked {
+    /// Takes it out of what was read of an export.
+    pub fn take(examined: &mut Examined) -> anyhow::Result<Self> {
+        let root = examined.root.take().context("the export is not of one image")?;
+        if let Some(absent) = examined.absent.first() {
+            anyhow::bail!("the export lacks the manifest {absent}");
+        }
+        let (images, attestations) =
+            (std::mem::take(&mut examined.images), std::mem::take(&mut examined.attestations));
+        Ok(Self { root, images, attestations })
+    }
+
+    /// Each platform and the digest of its manifest.
+    pub fn platforms(&self) -> impl Iterator<Item = (String, String)> {
+        self.images.iter().filter_map(|image| Some((image.platform.clone(), image.manifest.clone()?)))
+    }
+
+    fn has_manifest(&self, digest: &str) -> bool {
+        let images = self.images.iter().filter_map(|image| image.manifest.as_ref());
+        images.chain(&self.attestations).any(|manifest| manifest == digest)
+    }
+
+    fn has_blob(&self, digest: &str) -> bool {
+        self.images
+            .iter()
+            .any(|image| image.config == digest || image.layers.iter().any(|layer| layer.digest == digest))
+    }
+}
 
 /// Searches bytes for secrets; an error if there is one. The text says what the bytes are.
 pub type Search<'a> = &'a (dyn Fn(&str, &[u8]) -> anyhow::Result<()> + Sync);
@@ -25,7 +65,7 @@ impl Destination<'_> {
     pub async fn name(
         &self,
         digest: &str,
-        checked: &Examined,
+        checked: &Checked,
         search: Search<'_>,
         logins: &Logins<'_>,
         network: &Network,
@@ -69,7 +109,7 @@ impl Destination<'_> {
 struct Comparison<'a> {
     destination: &'a Destination<'a>,
     registry: &'a Registry,
-    checked: &'a Examined,
+    checked: &'a Checked,
     search: Search<'a>,
     console: &'a Console,
 }
@@ -78,11 +118,11 @@ impl Comparison<'_> {
     /// The manifest `digest`, if all that it leads to is checked.
     async fn run(&self, digest: &str) -> anyhow::Result<Manifest> {
         let root = self.manifest(digest).await?;
-        if root.digest == self.checked.root.digest {
+        if root.digest == self.checked.root {
             self.console.line(&format!("The registry holds {digest}, as checked"));
             return Ok(root);
         }
-        self.console.line(&format!("The registry holds {digest}; checked was {}", self.checked.root.digest));
+        self.console.line(&format!("The registry holds {digest}; checked was {}", self.checked.root));
         let mut configs = BTreeSet::new();
         match &root.content {
             Content::Image { config, layers } => {
@@ -107,7 +147,8 @@ impl Comparison<'_> {
                 }
             }
         }
-        let checked: BTreeSet<String> = self.checked.images().map(|image| image.config.to_owned()).collect();
+        let checked: BTreeSet<String> =
+            self.checked.images.iter().map(|image| image.config.clone()).collect();
         if configs != checked {
             let (found, wanted) = (configs.len(), checked.len());
             return Err(differs(&format!("{found} images instead of {wanted}")));
@@ -127,14 +168,14 @@ impl Comparison<'_> {
         config: &Descriptor,
         layers: &[Descriptor],
     ) -> anyhow::Result<()> {
-        let unread = |blob: &&Descriptor| !self.checked.digests.contains(&blob.digest);
+        let unread = |blob: &&Descriptor| !self.checked.has_blob(&blob.digest);
         if unread(&config) {
             return Err(differs(&format!("{name} with config {}", config.digest)));
         }
         if let Some(layer) = layers.iter().find(unread) {
             return Err(differs(&format!("{name} with layer {}", layer.digest)));
         }
-        let same = self.checked.manifests.contains_key(&manifest.digest);
+        let same = self.checked.has_manifest(&manifest.digest);
         if !same {
             (self.search)(&format!("the manifest of {name}"), &manifest.bytes)?;
         }
@@ -154,11 +195,11 @@ impl Comparison<'_> {
         manifest: &Manifest,
         blobs: impl Iterator<Item = &Descriptor>,
     ) -> anyhow::Result<()> {
-        if self.checked.manifests.contains_key(&manifest.digest) {
+        if self.checked.has_manifest(&manifest.digest) {
             return Ok(());
         }
         (self.search)(name, &manifest.bytes)?;
-        for blob in blobs.filter(|blob| !self.checked.digests.contains(&blob.digest)) {
+        for blob in blobs {
             let bytes = self.registry.blob(self.destination.repository, &blob.digest).await?;
             (self.search)(name, &bytes)?;
         }
@@ -189,4 +230,63 @@ fn moved(found: &str, put: &str) -> anyhow::Error {
         format!("the registry does not hold what was pushed: manifest {found} instead of {put}"),
         "somebody else may have pushed the same tag meanwhile; use a tag of this run alone, such as `$(Build.BuildId)`",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::image::Layer;
+
+    fn image(name: &str) -> Image {
+        let layer = Layer { digest: format!("sha256:layer-{name}"), diff_id: String::new(), size: 1 };
+        Image {
+            platform: format!("linux/{name}"),
+            manifest: Some(format!("sha256:manifest-{name}")),
+            config: format!("sha256:config-{name}"),
+            layers: vec![layer],
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_known_by_its_digests() {
+        let mut examined = Examined {
+            root: Some("sha256:index".to_owned()),
+            images: vec![image("amd64"), image("arm64")],
+            attestations: vec!["sha256:attestation".to_owned()],
+            ..Examined::default()
+        };
+        let checked = Checked::take(&mut examined).expect("it is of one image");
+        assert_eq!(
+            (checked.root.as_str(), checked.images.len(), examined.images.len()),
+            ("sha256:index", 2, 0)
+        );
+        for manifest in ["sha256:manifest-amd64", "sha256:manifest-arm64", "sha256:attestation"] {
+            assert!(checked.has_manifest(manifest) && !checked.has_blob(manifest), "{manifest}");
+        }
+        for blob in ["sha256:config-arm64", "sha256:layer-amd64"] {
+            assert!(checked.has_blob(blob) && !checked.has_manifest(blob), "{blob}");
+        }
+        assert!(!checked.has_blob("sha256:other") && !checked.has_manifest("sha256:other"));
+        let platforms: Vec<_> = checked.platforms().map(|(platform, _)| platform).collect();
+        assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+    }
+
+    #[test]
+    fn an_export_that_is_not_whole_is_not_checked() {
+        let taken = |root: Option<&str>, absent: &[&str]| {
+            let mut examined = Examined {
+                root: root.map(str::to_owned),
+                images: vec![image("amd64")],
+                absent: absent.iter().map(|&digest| digest.to_owned()).collect(),
+                ..Examined::default()
+            };
+            Checked::take(&mut examined).map_err(|error| error.to_string()).map(drop)
+        };
+        assert_eq!(taken(Some("sha256:a"), &[]), Ok(()));
+        assert_eq!(taken(None, &[]), Err("the export is not of one image".to_owned()));
+        assert_eq!(
+            taken(Some("sha256:a"), &["sha256:b"]),
+            Err("the export lacks the manifest sha256:b".to_owned())
+        );
+    }
 }

@@ -11,6 +11,5 @@ pub mod image_record;
 pub mod login;
 pub mod logins;
 pub mod manifest;
-pub mod oci_layout;
 pub mod push;
 pub mod reference;

@@ -1,6 +1,7 @@
 //! Builds the image, or finds the one that an earlier step built.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,7 +65,7 @@ impl Step<'_> {
         report.begin(workshop.plan);
         self.console.group("Build");
         let inspection = self.inspection(plan)?;
-        let examine: Examine = Arc::new(move |stream| inspection.export(stream));
+        let examine: Examine = Arc::new(move |stream| inspection.examine(stream, &BTreeSet::new()));
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         let built = attempt.and_then(|attempt| {

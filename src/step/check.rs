@@ -35,7 +35,7 @@ impl Step<'_> {
         let started = Instant::now();
         self.console.section("Checking the image for secrets");
         let examined = match built {
-            Built::Exported { found, .. } => std::mem::take(&mut **found),
+            Built::Exported { examined, .. } => std::mem::take(&mut **examined),
             Built::Stored { engine, image, .. } => {
                 let inspection = self.inspection(plan)?;
                 for short in &inspection.unsearched {

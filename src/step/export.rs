@@ -24,8 +24,8 @@ impl Step<'_> {
         let Some(workshop) = workshop else { return Ok(()) };
         let started = Instant::now();
         let options = &workshop.plan.options;
-        if let (Built::Exported { examined, .. }, true) = (built, options.load) {
-            let image = self.grouped("Load", workshop.load(examined, logins)).await?;
+        if let (Built::Exported { checked, .. }, true) = (built, options.load) {
+            let image = self.grouped("Load", workshop.load(checked, logins)).await?;
             self.console.line(&format!("Loaded {}, as checked", image.id));
             if let (Some(destination), Some(engine)) = (plan.destination(), workshop.engine) {
                 self.cancel.unless(destination.tag(engine, &image)).await?;

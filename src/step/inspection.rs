@@ -1,16 +1,13 @@
 //! Reads an image for the check: what is searched for, where the bytes come from, and which layers need no reading.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Cursor, Read};
+use std::io::{Cursor, Read};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::buildx::build::Export;
 use crate::buildx::content::ContentStore;
 use crate::buildx::engine::{Engine, StoredImage};
 use crate::dockerfile;
@@ -20,14 +17,10 @@ use crate::guard::needle::TooShort;
 use crate::guard::policy::{LeakCheck, Policy};
 use crate::guard::{Needle, Searcher};
 use crate::plan::Plan;
-use crate::registry::oci_layout;
 use crate::secret::known::Known;
 
 /// How BuildKit is told to replace the clock (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
 const PINNED: &str = "SOURCE_DATE_EPOCH";
-
-/// Chunks that the slower reader of an export may be behind.
-const IN_FLIGHT: usize = 16;
 
 /// What every image of a step is examined with.
 pub(super) struct Inspection {
@@ -56,7 +49,8 @@ impl Inspection {
         build_args: BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
         let (mut needles, mut unsearched) = (Vec::new(), Vec::new());
-        for known in known {
+        // An export is read in any case, since what is pushed has to be what was exported.
+        for known in known.iter().filter(|_| plan.policy.check != LeakCheck::Off) {
             match known.needle() {
                 Ok(needle) => needles.push(needle),
                 Err(short) => unsearched.push(short),
@@ -94,23 +88,6 @@ impl Inspection {
             ..Options::default()
         };
         image::examine(archive, &self.searcher, &options)
-    }
-
-    /// Examines the export of a builder, and keeps what is needed to compare it with what is pushed. Both read the one
-    /// stream, on a thread each.
-    pub(super) fn export(&self, stream: &mut dyn Read) -> anyhow::Result<Export> {
-        if self.policy.check == LeakCheck::Off {
-            return Ok(Export { layout: oci_layout::Examined::read(stream)?, found: Examined::default() });
-        }
-        let (sender, chunks) = mpsc::sync_channel(IN_FLIGHT);
-        let (found, layout) = thread::scope(|scope| {
-            let layout =
-                scope.spawn(|| oci_layout::Examined::read(Chunks { chunks, current: Cursor::default() }));
-            let found = self.examine(Tee { stream, sender }, &BTreeSet::new());
-            (found, layout.join())
-        });
-        let layout = layout.map_err(|_| anyhow::anyhow!("the thread that reads the export ended early"))?;
-        Ok(Export { layout: layout?, found: found? })
     }
 
     /// Examines an image of the engine's store: its description alone if no more is wanted or needed, else its files
@@ -181,41 +158,6 @@ impl Inspection {
             Some(layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect())
         };
         old().unwrap_or_default()
-    }
-}
-
-/// A stream of which somebody else gets a copy.
-struct Tee<'a> {
-    stream: &'a mut dyn Read,
-    sender: SyncSender<Vec<u8>>,
-}
-
-impl Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        // Who has stopped reading has an error of its own to say.
-        let _ = self.sender.send(buffer[..count].to_vec());
-        Ok(count)
-    }
-}
-
-/// The copy.
-struct Chunks {
-    chunks: Receiver<Vec<u8>>,
-    current: Cursor<Vec<u8>>,
-}
-
-impl Read for Chunks {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.current.read(buffer)? {
-                0 if !buffer.is_empty() => match self.chunks.recv() {
-                    Ok(chunk) => self.current = Cursor::new(chunk),
-                    Err(_) => return Ok(0),
-                },
-                count => return Ok(count),
-            }
-        }
     }
 }
 

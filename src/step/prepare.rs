@@ -22,7 +22,6 @@ use crate::commit;
 use crate::console::Console;
 use crate::credential::USERNAME;
 use crate::dockerfile;
-use crate::guard::policy::Policy;
 use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
 use crate::process::child_environment;
@@ -88,7 +87,7 @@ impl<'a> Step<'a> {
         if docker.builder.driver != Driver::Docker {
             limits::check_load(&inputs.options)?;
         }
-        limits::check_caches(&inputs.options, &Policy::parse(self.env)?)?;
+        limits::check_caches(&inputs.options, &inputs.policy)?;
         let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
         let text = std::fs::read_to_string(&dockerfile)
             .with_context(|| format!("cannot read the Dockerfile `{}`", dockerfile.display()))?;

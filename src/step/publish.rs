@@ -10,6 +10,7 @@ use crate::buildx::failure::exposed;
 use crate::buildx::image_details::ImageDetails;
 use crate::buildx::makeup::Makeup;
 use crate::buildx::metadata::Metadata;
+use crate::guard::policy::LeakCheck;
 use crate::plan::Plan;
 use crate::registry::login::Login;
 use crate::registry::logins::Logins;
@@ -47,7 +48,7 @@ impl Step<'_> {
         if plan.command == Command::Build {
             return Ok(());
         }
-        let push = self.push(&destination, built, logins);
+        let push = self.push(plan, &destination, built, logins);
         let manifest = self.transcribed("push", push, report).await?;
         report.references = destination.references();
         report.digests = manifest.platforms().collect();
@@ -59,6 +60,7 @@ impl Step<'_> {
 
     async fn push(
         &self,
+        plan: &Plan,
         destination: &Destination<'_>,
         built: &Built<'_>,
         logins: &Logins<'_>,
@@ -68,16 +70,17 @@ impl Step<'_> {
                 let push = destination.push(engine, image, logins, &self.network, self.console);
                 self.cancel.unless(push).await
             }
-            Built::Exported { workshop, examined, .. } => {
+            Built::Exported { workshop, checked, .. } => {
                 let repository = destination.repository;
                 self.console.section(&format!("Pushing {repository} by digest"));
                 let push = async |_: Option<&Login>| workshop.push_by_digest(repository, logins).await;
                 let push = destination.insist("push", logins, self.console, push);
                 let (digest, _) = self.grouped("Push", push).await?;
+                let searches = plan.policy.check != LeakCheck::Off;
                 let search = |what: &str, bytes: &[u8]| {
-                    if self.console.redactor().leaks(bytes) { Err(exposed(what)) } else { Ok(()) }
+                    if searches && self.console.redactor().leaks(bytes) { Err(exposed(what)) } else { Ok(()) }
                 };
-                let name = destination.name(&digest, examined, &search, logins, &self.network, self.console);
+                let name = destination.name(&digest, checked, &search, logins, &self.network, self.console);
                 self.cancel.unless(name).await
             }
         }
@@ -92,7 +95,7 @@ impl Step<'_> {
         let is_index = report.metadata.as_ref().is_some_and(Metadata::is_index);
         report.digests = match (platform, built, &report.details) {
             (Some(platform), ..) => [(platform.to_string(), digest)].into(),
-            (None, Built::Exported { examined, .. }, _) => examined.platforms().collect(),
+            (None, Built::Exported { checked, .. }, _) => checked.platforms().collect(),
             (None, Built::Stored { .. }, Some(details)) => {
                 let stored: BTreeMap<String, String> = details.platforms().collect();
                 if !report.pushed && !stored.is_empty() {

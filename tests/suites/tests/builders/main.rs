@@ -171,7 +171,7 @@ fn exporting(world: &World, gateway: &Gateway) -> (Step, impl FnOnce(Duration) +
 /// The private folders of runs of this job.
 fn private_folders(world: &World) -> Vec<PathBuf> {
     let entries = world.job.temp_dir().read_dir().unwrap().flatten().map(|entry| entry.path());
-    entries.filter(|path| path.is_dir()).collect()
+    entries.filter(|path| path.is_dir() && path.file_name().unwrap() != "task_outputs").collect()
 }
 
 #[test]
