@@ -292,6 +292,7 @@ fn the_inputs_and_their_defaults() {
             "leakCheck: PickList = full",
             "leakCheckAllow: MultiLine = ",
             "keepLeakedImage: Boolean = false",
+            "buildRecord: Boolean = false",
             "allowInsecureBuilder: Boolean = false",
         ]
     );
