@@ -38,7 +38,7 @@ const FILES: [(&[&str], &str); 7] = [
         "pip notes the URL that it installs from; let it authenticate by a mounted `.netrc` or `pip.conf`, not by the URL",
     ),
     (
-        &["/config", "FETCH_HEAD", "ORIG_HEAD", "packed-refs", "logs/HEAD"],
+        &[".git/config", "FETCH_HEAD", "ORIG_HEAD", "packed-refs", "logs/HEAD"],
         "git keeps the URL that it clones from; let it authenticate by a mounted `.netrc` or header, or leave `.git` out",
     ),
     (
@@ -74,7 +74,7 @@ const FILES: [(&[&str], &str); 7] = [
             "credentials.toml",
             "auth.toml",
             "uv.toml",
-            "config.json",
+            ".docker/config.json",
             ".env",
             ".git-credentials",
             "gradle.properties",
@@ -104,22 +104,19 @@ fn file(path: &[String], is_deleted: bool, instruction: &str) -> &'static str {
     if is_deleted {
         return "a later layer hides the file and keeps its content; delete it in the instruction that makes it, or mount it";
     }
+    let innermost = path.last().map_or("", String::as_str);
+    if let Some((_, mend)) = FILES.iter().find(|(ends, _)| ends.iter().any(|end| ends_with(innermost, end))) {
+        return mend;
+    }
     if CACHES.iter().any(|cache| outer.contains(cache)) {
         return "it is in the cache of a package client; turn the cache off (`--no-cache-dir`) or mount it, \
                 `RUN --mount=type=cache,target=… …`";
     }
-    let innermost = path.last().map_or("", String::as_str);
-    let known = FILES.iter().find(|(ends, _)| ends.iter().any(|end| ends_with(innermost, end)));
-    match known {
-        Some((_, mend)) => mend,
-        None if instruction.starts_with("COPY") || instruction.starts_with("ADD") => {
-            "keep the file out of the build context by `.dockerignore`, or copy less of the stage that it comes from"
-        }
-        None => {
-            "mount the secret, `RUN --mount=type=secret,id=… …`, and write nothing of it to a file, or do it in a stage \
-             of which only the result is copied, `COPY --from=…`"
-        }
+    if instruction.starts_with("COPY") || instruction.starts_with("ADD") {
+        return "keep the file out of the build context by `.dockerignore`, or copy less of the stage that it comes from";
     }
+    "mount the secret, `RUN --mount=type=secret,id=… …`, and write nothing of it to a file, or do it in a stage of \
+     which only the result is copied, `COPY --from=…`"
 }
 
 /// Whether the last components of `path` are `end`.
@@ -127,5 +124,34 @@ fn ends_with(path: &str, end: &str) -> bool {
     match path.strip_suffix(end) {
         Some(before) => before.is_empty() || before.ends_with('/') || end.starts_with(['.', '/']),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_file_has_its_mend() {
+        let table = [
+            ("usr/lib/x.dist-info/direct_url.json", "RUN", "pip notes the URL"),
+            ("src/.git/config", "COPY", "git keeps the URL"),
+            ("etc/app/config", "COPY", "keep the file out of the build context"),
+            ("root/.m2/settings.xml", "RUN", "mount the file"),
+            ("root/.m2/repository/x.lastUpdated", "RUN", "it is in the cache"),
+            ("root/.npm/_cacache/content-v2/sha512/ab/cd", "RUN", "it is in the cache"),
+            ("root/.npm/_logs/2024-debug-0.log", "RUN", "a program wrote it into its log"),
+            ("app/package-lock.json", "COPY", "lock files keep the URLs"),
+            ("root/.bash_history", "RUN", "a shell wrote its history"),
+            ("app/__pycache__/x.cpython-312.pyc", "RUN", "Python compiled it in"),
+            ("app/prod.env", "COPY", "mount the file"),
+            ("app/main.py", "COPY app / # buildkit", "keep the file out of the build context"),
+            ("app/main.py", "RUN /bin/sh -c make # buildkit", "mount the secret"),
+        ];
+        for (path, instruction, begin) in table {
+            let mend = file(&[path.to_owned()], false, instruction);
+            assert!(mend.starts_with(begin), "{path}: {mend}");
+        }
+        assert!(file(&["root/.npmrc".to_owned()], true, "RUN").starts_with("a later layer hides the file"));
     }
 }
