@@ -1,11 +1,13 @@
 //! What a client says at the end of a build that failed: a piece of the Dockerfile, and the error.
 //!
-//!     Dockerfile:3
-//!     --------------------
-//!        2 |     RUN make
-//!        3 | >>> RUN make install
-//!     --------------------
-//!     ERROR: failed to build: failed to solve: process "…" did not complete successfully: exit code: 3
+//! ```text
+//! Dockerfile:3
+//! --------------------
+//!    2 |     RUN make
+//!    3 | >>> RUN make install
+//! --------------------
+//! ERROR: failed to build: failed to solve: process "…" did not complete successfully: exit code: 3
+//! ```
 
 use super::log::Location;
 
