@@ -68,6 +68,7 @@ impl Step<'_> {
         let examine: Examine = Arc::new(move |stream| inspection.examine(stream, &BTreeSet::new()));
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
+        report.stages.push(("Build", started.elapsed()));
         let built = attempt.and_then(|attempt| {
             report.build = Some(self.tell_findings(attempt.log, &workshop.plan.dockerfile));
             (report.metadata, report.records) = (attempt.metadata, attempt.records);
@@ -79,9 +80,7 @@ impl Step<'_> {
             self.examine(supply, report).await?;
             self.keep_record(Some(workshop), report).await;
         }
-        let built = built?;
-        report.stages.push(("Build", started.elapsed()));
-        Ok(built)
+        built
     }
 
     /// Warns of feeds that are closed to what the build had, after it failed.

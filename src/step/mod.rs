@@ -76,7 +76,8 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     step.preflight(&plan, report)?;
     let acquirer = step.acquirer(&plan)?;
     let logins = step.logins(&plan, &docker);
-    let (secrets, engine, labels) = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report).await?;
+    let signed_in = step.sign_in(&plan, &docker, acquirer.as_ref(), &logins, report);
+    let (secrets, engine, labels) = step.grouped("Sign in", signed_in).await?;
     let supply = Supply { first: &secrets, source: acquirer.as_ref(), logins: &logins };
     let workshop = step.workshop(&plan, &docker, engine.as_ref(), &logins, &labels)?;
     let built =

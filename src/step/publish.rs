@@ -68,7 +68,7 @@ impl Step<'_> {
         match built {
             Built::Stored { engine, image, .. } => {
                 let push = destination.push(engine, image, logins, &self.network, self.console);
-                self.cancel.unless(push).await
+                self.grouped("Push", self.cancel.unless(push)).await
             }
             Built::Exported { workshop, checked, .. } => {
                 let repository = destination.repository;
