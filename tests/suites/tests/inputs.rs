@@ -297,7 +297,7 @@ fn a_secret_in_an_argument_stops_the_step() {
         (&[("buildArgs", "OF_ENV")], "build argument `OF_ENV`"),
         (&[("containerRegistry", REGISTRY_ID), ("buildArgs", &password)], "build argument `PASSWORD`"),
         (&[("secrets", "key=my-own-s3cret"), ("buildArgs", "KEY=my-own-s3cret")], "build argument `KEY`"),
-        (&[("arguments", &label)], "`--label`"),
+        (&[("arguments", &label)], "label `token`"),
     ];
     for (inputs, what) in cases {
         let outcome = with(world.build_step(BASE), inputs).env("OF_ENV", TOKEN).run().unwrap();
