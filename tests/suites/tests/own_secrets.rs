@@ -73,7 +73,10 @@ fn secrets_of_the_users_own_arrive_byte_for_byte() {
     }
     assert_eq!(
         notices(&outcome),
-        ["secret `unused` is given, but no `RUN` that the target reaches mounts it"]
+        [
+            "secret `unused` is given, but no `RUN` that the target reaches mounts it",
+            "secret `unused` has fewer than 8 characters and is not searched for"
+        ]
     );
     assert!(!outcome.log_text().contains("MIIB+/=="), "{}", outcome.log_text());
 }
