@@ -58,6 +58,8 @@ impl Plan {
 pub struct BuildPlan {
     /// The Dockerfile.
     pub dockerfile: PathBuf,
+    /// Its text.
+    pub text: String,
     /// The build context, a path or a URL.
     pub context: String,
     /// The feeds and service connections.
@@ -89,6 +91,8 @@ pub struct BuildPlan {
 pub struct Material {
     /// The Dockerfile.
     pub dockerfile: PathBuf,
+    /// Its text.
+    pub text: String,
     /// The build context.
     pub context: String,
     /// The labels that say which run built the image.
@@ -171,6 +175,7 @@ pub fn plan(mut inputs: Inputs, material: Option<Material>, tagging: Tagging) ->
             Some(BuildPlan {
                 context: material.context,
                 dockerfile: material.dockerfile,
+                text: material.text,
                 sources: inputs.sources,
                 entries: choice.entries,
                 order: choice.order,

@@ -43,6 +43,7 @@ struct ImageInspect {
     id: String,
     descriptor: Option<Descriptor>,
     repo_digests: Option<Vec<String>>,
+    repo_tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +112,11 @@ impl Engine {
             id: image.id,
             manifest: image.descriptor.map(|descriptor| descriptor.digest),
         }))
+    }
+
+    /// The names of an image, `None` if the store does not have it.
+    pub(super) async fn names(&self, id: &str) -> anyhow::Result<Option<Vec<String>>> {
+        Ok(self.inspect(id).await?.map(|image| image.repo_tags.unwrap_or_default()))
     }
 
     /// The names by digest, as in `python@sha256:…`, of an image if the store has it; without any if it was not pulled.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use anyhow::Context as _;
 use bytes::{Buf as _, Bytes};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -54,12 +54,6 @@ struct DiskUsage {
     build_cache: Option<Vec<CacheRecord>>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Names {
-    repo_tags: Option<Vec<String>>,
-}
-
 impl Engine {
     /// Streams the image as `docker save` does to `read`, which runs on a thread of its own. Nothing touches the disk, and
     /// no more than a few chunks are in memory.
@@ -101,13 +95,7 @@ impl Engine {
 
     /// Removes an image that has no name; one that has keeps them all, which are returned.
     pub async fn remove_unnamed(&self, id: &str) -> anyhow::Result<Vec<String>> {
-        let response = self.send(self.request(Method::GET, &format!("/images/{id}/json"))).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(Vec::new());
-        }
-        let names: Names =
-            accepted(response).await?.json().await.context("the engine's answer is cut short")?;
-        let names = names.repo_tags.unwrap_or_default();
+        let Some(names) = self.names(id).await? else { return Ok(Vec::new()) };
         if names.is_empty() {
             accepted(self.send(self.request(Method::DELETE, &format!("/images/{id}"))).await?).await?;
         }

@@ -20,6 +20,8 @@ pub struct Verdict {
     pub warnings: Vec<Finding>,
     /// What was found and is allowed, with the allowance.
     allowed: Vec<String>,
+    /// Whether no more than the config was wanted.
+    only_config: bool,
     examined: Examined,
 }
 
@@ -27,10 +29,10 @@ impl Verdict {
     /// Judges by the user's allowances.
     #[must_use]
     pub fn of(mut examined: Examined, policy: &Policy) -> Self {
-        let mut verdict = Self::default();
+        let only_config = policy.check == LeakCheck::Config;
+        let mut verdict = Self { only_config, ..Self::default() };
         let findings = std::mem::take(&mut examined.findings);
         // An export is read whole, also if no more than its config is wanted.
-        let only_config = policy.check == LeakCheck::Config;
         for finding in
             findings.into_iter().filter(|it| !only_config || matches!(it.place, Place::Document(_)))
         {
@@ -60,8 +62,8 @@ impl Verdict {
         let Examined { layers_searched, layers_skipped, bytes, unopened, more_unopened, .. } = &self.examined;
         let mut lines = vec![format!("Searched {} ({:.1} MB)", layers(*layers_searched), megabytes(*bytes))];
         if *layers_skipped > 0 {
-            let text = format!("Skipped {}: older than every secret", layers(*layers_skipped));
-            lines.push(text);
+            let why = if self.only_config { "`leakCheck` is `config`" } else { "older than every secret" };
+            lines.push(format!("Skipped {}: {why}", layers(*layers_skipped)));
         }
         lines.extend(self.allowed.iter().cloned());
         if self.examined.more_allowed > 0 {
@@ -162,5 +164,6 @@ mod tests {
         );
         let verdict = Verdict::of(found(), &policy(&[("LEAKCHECK", "config")]));
         assert_eq!((verdict.errors.len(), verdict.warnings.len()), (1, 0), "layers are not wanted");
+        assert_eq!(verdict.lines()[1], "Skipped 1 layer: `leakCheck` is `config`");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::inspection::Inspection;
 use super::{Step, is_cancelled};
 use crate::buildx::build::Built;
 use crate::buildx::builder::{Builder, Driver};
@@ -64,13 +65,16 @@ impl Step<'_> {
         self.console.section(&format!("Building {}", workshop.plan.dockerfile.display()));
         report.begin(workshop.plan);
         self.console.group("Build");
-        let inspection = self.inspection(plan)?;
-        let examine: Examine = Arc::new(move |stream| inspection.examine(stream, &BTreeSet::new()));
+        let (brief, console) = (self.brief(plan), Arc::clone(self.console));
+        // Looks for what is known by then: a credential may have been renewed while the build ran.
+        let examine: Examine = Arc::new(move |stream| {
+            Inspection::new(&console.known(), Arc::clone(&brief)).examine(stream, &BTreeSet::new())
+        });
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         report.stages.push(("Build", started.elapsed()));
         let built = attempt.and_then(|attempt| {
-            report.build = Some(self.tell_findings(attempt.log, &workshop.plan.dockerfile));
+            report.build = Some(self.tell_findings(attempt.log, workshop.plan));
             (report.metadata, report.records) = (attempt.metadata, attempt.records);
             attempt.result
         });

@@ -1,14 +1,16 @@
 //! Proves that no secret of the job is in what was built, before it gets a name.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::Step;
-use super::inspection::Inspection;
+use super::inspection::{Brief, Inspection};
 use crate::buildx::build::Built;
 use crate::buildx::engine::Engine;
 use crate::buildx::history;
 use crate::buildx::workshop::Workshop;
+use crate::console::Console;
 use crate::error::{self, hinted};
 use crate::guard::finding::Finding;
 use crate::guard::policy::LeakCheck;
@@ -18,6 +20,12 @@ use crate::report::summary::Report;
 
 /// The agent keeps ten errors and ten warnings of a step; the last error says what became of the image.
 const SHOWN: usize = 9;
+
+/// Tells something of a line of a file.
+type TellAt = fn(&Console, &Path, usize, &str);
+
+/// Tells something.
+type Tell = fn(&Console, &str);
 
 impl Step<'_> {
     /// Searches the image, tells what was found, and fails if that is a leak; a leaking image leaves the store.
@@ -34,14 +42,14 @@ impl Step<'_> {
         }
         let started = Instant::now();
         self.console.section("Checking the image for secrets");
+        for short in self.console.known().iter().filter_map(|known| known.needle().err()) {
+            self.console.notice(&short.to_string());
+        }
         let examined = match built {
             Built::Exported { examined, .. } => std::mem::take(&mut **examined),
             Built::Stored { engine, image, .. } => {
-                let inspection = self.inspection(plan)?;
-                for short in &inspection.unsearched {
-                    self.console.notice(&short.to_string());
-                }
-                self.cancel.unless(Box::pin(inspection.read(engine, image))).await?
+                let inspection = Inspection::new(&self.console.known(), self.brief(plan));
+                self.cancel.unless(Box::pin(Arc::new(inspection).read(engine, image))).await?
             }
         };
         let verdict = Verdict::of(examined, &plan.policy);
@@ -74,33 +82,29 @@ impl Step<'_> {
         ))
     }
 
-    /// What is searched for, and how the image's history belongs to the Dockerfile.
-    pub(super) fn inspection(&self, plan: &Plan) -> anyhow::Result<Arc<Inspection>> {
-        let known = self.console.known();
+    /// What is known of the image by the plan.
+    pub(super) fn brief(&self, plan: &Plan) -> Arc<Brief> {
         let build_args = plan.build.as_ref().map(|build| self.build_args(&build.options.build_args));
-        Ok(Arc::new(Inspection::new(&known, plan, build_args.unwrap_or_default())?))
+        Arc::new(Brief::new(plan, build_args.unwrap_or_default()))
     }
 
+    /// Tells each finding on its line; those that the agent would not keep go to the log.
     fn tell_leaks(&self, plan: &Plan, verdict: &Verdict, report: &mut Report) {
         let dockerfile = plan.build.as_ref().map(|build| build.dockerfile.as_path());
         let line = |finding: &Finding| dockerfile.zip(finding.instruction.as_ref()?.line);
-        for finding in verdict.warnings.iter().take(SHOWN) {
-            let text = finding.to_string();
-            match line(finding) {
-                Some((file, line)) => self.console.warning_at(file, line, &text),
-                None => self.console.warning(&text),
+        let mut tell = |findings: &[Finding], at: TellAt, elsewhere: Tell| {
+            for (number, finding) in findings.iter().enumerate() {
+                let text = finding.to_string();
+                match line(finding) {
+                    _ if number >= SHOWN => self.console.line(&text),
+                    Some((file, line)) => at(self.console, file, line, &text),
+                    None => elsewhere(self.console, &text),
+                }
+                report.notices.push(text);
             }
-            report.notices.push(text);
-        }
-        for (number, finding) in verdict.errors.iter().enumerate() {
-            let text = finding.to_string();
-            match line(finding) {
-                _ if number >= SHOWN => self.console.line(&text),
-                Some((file, line)) => self.console.error_at(file, line, &text),
-                None => self.console.error(&text),
-            }
-            report.notices.push(text);
-        }
+        };
+        tell(&verdict.warnings, Console::warning_at, Console::warning);
+        tell(&verdict.errors, Console::error_at, Console::error);
     }
 
     /// Removes a leaking image, and says what of it stays in the build cache. What goes wrong here changes no result.

@@ -1,15 +1,15 @@
 //! Tells what a build said of the Dockerfile: findings of checks, and the instruction that failed.
 
-use std::path::Path;
-
 use super::Step;
 use crate::buildx::progress::{BuildLog, Failure, Instruction, Location};
 use crate::dockerfile;
+use crate::plan::BuildPlan;
 use crate::report::{failure, issues};
 
 impl Step<'_> {
     /// Tells it, and returns the record with the place of the failure in it.
-    pub(super) fn tell_findings(&self, mut log: BuildLog, dockerfile: &Path) -> BuildLog {
+    pub(super) fn tell_findings(&self, mut log: BuildLog, build: &BuildPlan) -> BuildLog {
+        let dockerfile = build.dockerfile.as_path();
         for issue in issues::checks(&log.warnings, dockerfile) {
             match issue.line {
                 // The preflight has told it, by the same words in the name.
@@ -22,7 +22,7 @@ impl Step<'_> {
         }
         if let Some(failure) = &mut log.failure {
             if failure.location.is_none() {
-                failure.location = locate(failure, dockerfile);
+                failure.location = locate(failure, &build.text);
             }
             for line in failure::lines(failure) {
                 self.console.line(&line);
@@ -33,9 +33,8 @@ impl Step<'_> {
 }
 
 /// Looks up the instruction that failed, for a client that does not say where it is.
-fn locate(failure: &Failure, dockerfile: &Path) -> Option<Location> {
+fn locate(failure: &Failure, text: &str) -> Option<Location> {
     let instruction = Instruction::parse(failure.step.as_deref()?)?;
-    let text = std::fs::read_to_string(dockerfile).ok()?;
-    let line = u32::try_from(dockerfile::find_line(&text, &instruction.text)?).ok()?;
+    let line = u32::try_from(dockerfile::find_line(text, &instruction.text)?).ok()?;
     Some(Location { file: String::new(), first: line, last: line })
 }

@@ -13,7 +13,6 @@ use crate::buildx::engine::{Engine, StoredImage};
 use crate::dockerfile;
 use crate::guard::age::History;
 use crate::guard::image::{self, Examined, Options};
-use crate::guard::needle::TooShort;
 use crate::guard::policy::{LeakCheck, Policy};
 use crate::guard::{Needle, Searcher};
 use crate::plan::Plan;
@@ -22,16 +21,13 @@ use crate::secret::known::Known;
 /// How BuildKit is told to replace the clock (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
 const PINNED: &str = "SOURCE_DATE_EPOCH";
 
-/// What every image of a step is examined with.
-pub(super) struct Inspection {
-    searcher: Searcher,
+/// What is known of an image before it is built.
+pub(super) struct Brief {
     policy: Policy,
     /// The Dockerfile; an image that an earlier step built has none here.
     source: Option<Source>,
     /// Whether times in the image may be other than those of the builder's clock.
     pinned: bool,
-    /// Secrets that are not searched for.
-    pub(super) unsearched: Vec<TooShort>,
 }
 
 /// What an image's history is compared with.
@@ -41,41 +37,41 @@ struct Source {
     build_args: BTreeMap<String, String>,
 }
 
-impl Inspection {
+impl Brief {
     /// `build_args` are the values that the build got.
-    pub(super) fn new(
-        known: &[Known],
-        plan: &Plan,
-        build_args: BTreeMap<String, String>,
-    ) -> anyhow::Result<Self> {
-        let (mut needles, mut unsearched) = (Vec::new(), Vec::new());
-        // An export is read in any case, since what is pushed has to be what was exported.
-        for known in known.iter().filter(|_| plan.policy.check != LeakCheck::Off) {
-            match known.needle() {
-                Ok(needle) => needles.push(needle),
-                Err(short) => unsearched.push(short),
-            }
-        }
-        let source = match &plan.build {
-            None => None,
-            Some(build) => Some(Source {
-                dockerfile: std::fs::read_to_string(&build.dockerfile)
-                    .context("cannot read the Dockerfile again")?,
-                target: build.options.target.clone(),
-                build_args,
-            }),
-        };
+    pub(super) fn new(plan: &Plan, build_args: BTreeMap<String, String>) -> Self {
+        let source = plan.build.as_ref().map(|build| Source {
+            dockerfile: build.text.clone(),
+            target: build.options.target.clone(),
+            build_args,
+        });
         let epoch = plan.build.as_ref().and_then(|build| build.options.source_date_epoch);
         let is_pinned = |source: &Source| {
             epoch.is_some() || source.build_args.contains_key(PINNED) || source.dockerfile.contains(PINNED)
         };
         let pinned = source.as_ref().is_none_or(is_pinned);
-        Ok(Self { searcher: Searcher::new(needles), policy: plan.policy.clone(), source, pinned, unsearched })
+        Self { policy: plan.policy.clone(), source, pinned }
+    }
+}
+
+/// What an image is examined with.
+pub(super) struct Inspection {
+    searcher: Searcher,
+    brief: Arc<Brief>,
+}
+
+impl Inspection {
+    /// Searches for the secrets that are known now.
+    pub(super) fn new(known: &[Known], brief: Arc<Brief>) -> Self {
+        // An export is read in any case, since what is pushed has to be what was exported.
+        let searched = known.iter().filter(|_| brief.policy.check != LeakCheck::Off);
+        let needles = searched.filter_map(|known| known.needle().ok()).collect();
+        Self { searcher: Searcher::new(needles), brief }
     }
 
     /// Examines an image as an archive.
     pub(super) fn examine(&self, archive: impl Read, skipped: &BTreeSet<String>) -> anyhow::Result<Examined> {
-        let lines = |history: &[&str]| match &self.source {
+        let lines = |history: &[&str]| match &self.brief.source {
             Some(Source { dockerfile, target, build_args }) => {
                 dockerfile::lines_of_history(dockerfile, target.as_deref(), build_args, history)
             }
@@ -83,7 +79,7 @@ impl Inspection {
         };
         let options = Options {
             is_skipped: &|digest| skipped.contains(digest),
-            is_allowed: &|path| self.policy.allowance(path).is_some(),
+            is_allowed: &|path| self.brief.policy.allowance(path).is_some(),
             lines: &lines,
             ..Options::default()
         };
@@ -102,7 +98,7 @@ impl Inspection {
             .map(|text| serde_json::from_str::<Value>(&text).context("the engine's answer is cut short"));
         let (inspect, history) = (inspect?, history?);
         let layers = inspect["RootFS"]["Layers"].as_array().map_or(0, Vec::len);
-        if self.policy.check == LeakCheck::Config || self.predates_all(&inspect, &history) {
+        if self.brief.policy.check == LeakCheck::Config || self.predates_all(&inspect, &history) {
             let mut examined = self.examine(Cursor::new(described(&inspect, &history)?), &BTreeSet::new())?;
             examined.layers_skipped = layers;
             return Ok(examined);
@@ -136,7 +132,7 @@ impl Inspection {
 
     fn predating(&self, created: &[Option<SystemTime>]) -> usize {
         let births: Vec<_> = self.searcher.needles().iter().map(|needle: &Needle| needle.born).collect();
-        History { created, pinned: self.pinned }.predating(&births)
+        History { created, pinned: self.brief.pinned }.predating(&births)
     }
 
     /// The layers of a single image that need no search.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
-
 use super::Step;
 use crate::agent::inputs::{Command, Inputs};
 use crate::buildx::context::is_remote;
@@ -62,14 +60,12 @@ impl Step<'_> {
         let Some(build) = plan.build.as_ref().filter(|build| build.options.call.is_none()) else {
             return Ok(());
         };
-        let text = std::fs::read_to_string(&build.dockerfile)
-            .with_context(|| format!("cannot read the Dockerfile `{}`", build.dockerfile.display()))?;
         let build_args = self.build_args(&build.options.build_args);
         let target = build.options.target.as_deref();
         let fed: Vec<&str> = build.entries.iter().map(|(id, _)| id.as_str()).collect();
         let fed: Vec<&str> = fed.into_iter().chain(build.own.iter().map(|own| own.id.as_str())).collect();
-        let mut told = names::warnings(&dockerfile::declarations(&text, target, &build_args)?, &fed);
-        let copies = dockerfile::context_copies(&text, target, &build_args)?;
+        let mut told = names::warnings(&dockerfile::declarations(&build.text, target, &build_args)?, &fed);
+        let copies = dockerfile::context_copies(&build.text, target, &build_args)?;
         told.extend(self.copied_credentials(build, &copies));
         for (line, text) in told {
             self.console.warning_at(&build.dockerfile, line, &text);

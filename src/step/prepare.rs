@@ -124,6 +124,7 @@ impl<'a> Step<'a> {
         let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
         Ok(Material {
             dockerfile,
+            text,
             context,
             labels,
             base,

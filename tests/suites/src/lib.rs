@@ -52,6 +52,10 @@ pub enum Client {
     Legacy,
 }
 
+/// Each kind of agent: what its engine keeps images in, and its client.
+pub const AGENTS: [(Store, Client); 3] =
+    [(Store::Containerd, Client::Buildx), (Store::Classic, Client::Buildx), (Store::Classic, Client::Legacy)];
+
 /// The folder of the unpacked task, as `cargo vsix --unpacked` writes it.
 #[must_use]
 pub fn task() -> Task {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use feedbuild_agent::Step;
 use feedbuild_sandbox::Fault;
-use feedbuild_suites::{Client, REGISTRY_ID, Store, TOKEN, World, only_error, succeeded, unique};
+use feedbuild_suites::{AGENTS, Client, REGISTRY_ID, Store, TOKEN, World, only_error, succeeded, unique};
 
 const STORES: [Store; 2] = [Store::Containerd, Store::Classic];
 
@@ -42,11 +42,7 @@ fn base_digest(world: &World) -> Option<String> {
 
 #[test]
 fn an_image_says_where_it_is_from() {
-    for (store, client) in [
-        (Store::Containerd, Client::Buildx),
-        (Store::Classic, Client::Buildx),
-        (Store::Classic, Client::Legacy),
-    ] {
+    for (store, client) in AGENTS {
         let world = World::new(store);
         world.use_client(client);
         let mut expected = of([
@@ -160,11 +156,7 @@ fn kept(world: &World, path: &str, prefix: &str, suffix: &str) -> String {
 
 #[test]
 fn later_steps_find_what_was_built_and_said() {
-    for (store, client) in [
-        (Store::Containerd, Client::Buildx),
-        (Store::Classic, Client::Buildx),
-        (Store::Classic, Client::Legacy),
-    ] {
+    for (store, client) in AGENTS {
         let (world, repository) = (World::new(store), unique("outputs"));
         world.use_client(client);
         let step = world
@@ -323,11 +315,7 @@ fn record(world: &World, repository: &str) -> serde_json::Value {
 
 #[test]
 fn a_push_is_recorded_with_the_service() {
-    for (store, client) in [
-        (Store::Containerd, Client::Buildx),
-        (Store::Classic, Client::Buildx),
-        (Store::Classic, Client::Legacy),
-    ] {
+    for (store, client) in AGENTS {
         let (world, repository) = (World::new(store), unique("record"));
         world.use_client(client);
         world.job.set_variable("System.TeamProject", "my project");

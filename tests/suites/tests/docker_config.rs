@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use feedbuild_agent::Step;
 use feedbuild_sandbox::Registry;
 use feedbuild_suites::{
-    Client, PASSWORD, REGISTRY_ID, Store, World, executable, only_error, succeeded, unique, variable,
+    AGENTS, PASSWORD, REGISTRY_ID, Store, World, executable, only_error, succeeded, unique, variable,
 };
 use serde_json::{Value, json};
 
@@ -68,11 +68,7 @@ fn step_from(world: &World, image: &str) -> Step {
 
 #[test]
 fn a_private_base_image_is_pulled_with_the_login_of_the_service_connection() {
-    for (store, client) in [
-        (Store::Containerd, Client::Buildx),
-        (Store::Classic, Client::Buildx),
-        (Store::Classic, Client::Legacy),
-    ] {
+    for (store, client) in AGENTS {
         let world = World::new(store);
         world.use_client(client);
         let base = succeeded(step_from(&world, "feedbuild-test/base").run().unwrap());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use feedbuild_agent::{IssueKind, Outcome, Step, TaskResult};
-use feedbuild_suites::{Client, Gate, Store, World, notices, succeeded, unique, variable};
+use feedbuild_suites::{AGENTS, Client, Gate, Store, World, notices, succeeded, unique, variable};
 
 /// Lines of the log that speak of steps of the build, with `N` for the number and `T` for each time.
 fn progress(outcome: &Outcome) -> Vec<String> {
@@ -163,11 +163,7 @@ fn a_secret_in_pieces_is_not_in_the_log() {
 
 #[test]
 fn a_failed_instruction_is_an_error_on_its_line() {
-    for (store, client) in [
-        (Store::Containerd, Client::Buildx),
-        (Store::Classic, Client::Buildx),
-        (Store::Classic, Client::Legacy),
-    ] {
+    for (store, client) in AGENTS {
         let world = World::new(store);
         world.use_client(client);
         let dockerfile =
