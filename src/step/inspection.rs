@@ -18,6 +18,9 @@ use crate::guard::{Needle, Searcher};
 use crate::plan::Plan;
 use crate::secret::known::Known;
 
+/// How BuildKit marks an attestation in an index (docs/attestations/attestation-storage.md of moby/buildkit).
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
 /// How BuildKit is told to replace the clock (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
 const PINNED: &str = "SOURCE_DATE_EPOCH";
 
@@ -86,13 +89,25 @@ impl Inspection {
         image::examine(archive, &self.searcher, &options)
     }
 
-    /// Examines an image of the engine's store: its description alone if no more is wanted or needed, else its files
-    /// where they are ours to read, else the archive that the engine makes of it.
+    /// Examines an image of the engine's store: its files where they are ours to read, else its description alone if no
+    /// more is wanted or needed, else the archive that the engine makes of it.
     pub(super) async fn read(
         self: Arc<Self>,
         engine: &Engine,
         image: &StoredImage,
     ) -> anyhow::Result<Examined> {
+        if let Some(manifest) = &image.manifest
+            && let Some(store) = engine.content_store(manifest).await?
+        {
+            let manifest = manifest.clone();
+            let read = move || {
+                let unread = self.unread(&store, &manifest);
+                self.examine(store.archive(&manifest, &unread)?, &unread)
+            };
+            return tokio::task::spawn_blocking(read)
+                .await
+                .context("the thread that reads the image ended early")?;
+        }
         let description = engine.describe(&image.id).await?;
         let [inspect, history] = description
             .map(|text| serde_json::from_str::<Value>(&text).context("the engine's answer is cut short"));
@@ -102,19 +117,6 @@ impl Inspection {
             let mut examined = self.examine(Cursor::new(described(&inspect, &history)?), &BTreeSet::new())?;
             examined.layers_skipped = layers;
             return Ok(examined);
-        }
-        if let Some(manifest) = &image.manifest
-            && let Some(store) = engine.content_store(manifest).await?
-        {
-            let inspection = Arc::clone(&self);
-            let manifest = manifest.clone();
-            let read = move || {
-                let skipped = inspection.old_layers(&store, &manifest);
-                inspection.examine(store.archive(&manifest, &skipped)?, &skipped)
-            };
-            return tokio::task::spawn_blocking(read)
-                .await
-                .context("the thread that reads the image ended early")?;
         }
         engine.read_image(&image.id, move |archive| self.examine(archive, &BTreeSet::new())).await?
     }
@@ -135,25 +137,36 @@ impl Inspection {
         History { created, pinned: self.brief.pinned }.predating(&births)
     }
 
-    /// The layers of a single image that need no search.
-    fn old_layers(&self, store: &ContentStore, manifest: &str) -> BTreeSet<String> {
-        let old = || -> Option<BTreeSet<String>> {
-            let manifest = store.document(manifest).ok()?;
-            let config = store.document(manifest["config"]["digest"].as_str()?).ok()?;
-            let history = config["history"].as_array()?;
-            let created = |entry: &Value| {
-                let text = entry["created"].as_str()?;
-                humantime::parse_rfc3339(text).ok()
+    /// The layers that need no search: those that were made before every secret, all of them if only the config is wanted.
+    fn unread(&self, store: &ContentStore, root: &str) -> BTreeSet<String> {
+        let Ok(root) = store.document(root) else { return BTreeSet::new() };
+        let listed = root["manifests"].as_array().into_iter().flatten();
+        // What attestations call layers are statements, which are read in any case.
+        let images = listed.filter(|descriptor| descriptor["annotations"][REFERENCE_TYPE].is_null());
+        let manifests = images.filter_map(|descriptor| store.document(descriptor["digest"].as_str()?).ok());
+        let (mut unread, mut read) = (BTreeSet::new(), BTreeSet::new());
+        for manifest in manifests.chain([root.clone()]) {
+            let layers = manifest["layers"].as_array().into_iter().flatten();
+            let layers: Vec<_> =
+                layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect();
+            let count = match self.brief.policy.check {
+                LeakCheck::Config => layers.len(),
+                _ => self.old_layers(store, &manifest).unwrap_or(0).min(layers.len()),
             };
-            let created: Vec<_> = history.iter().map(created).collect();
-            let count = history[..self.predating(&created)]
-                .iter()
-                .filter(|entry| entry["empty_layer"] != true)
-                .count();
-            let layers = manifest["layers"].as_array()?.iter().take(count);
-            Some(layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect())
-        };
-        old().unwrap_or_default()
+            unread.extend(layers[..count].iter().cloned());
+            read.extend(layers[count..].iter().cloned());
+        }
+        &unread - &read
+    }
+
+    /// How many layers of an image, from the lowest on, were made before every secret.
+    fn old_layers(&self, store: &ContentStore, manifest: &Value) -> Option<usize> {
+        let config = store.document(manifest["config"]["digest"].as_str()?).ok()?;
+        let history = config["history"].as_array()?;
+        let created = |entry: &Value| humantime::parse_rfc3339(entry["created"].as_str()?).ok();
+        let created: Vec<_> = history.iter().map(created).collect();
+        let old = &history[..self.predating(&created)];
+        Some(old.iter().filter(|entry| entry["empty_layer"] != true).count())
     }
 }
 
