@@ -1,12 +1,14 @@
-//! The files in which an engine of this machine keeps the blobs of its images (containerd's content store), where they
-//! are ours to read: then nobody has to pack a whole image to look at one layer.
+//! The files in which an engine of this machine keeps the blobs of its images (containerd's content store).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+
+use super::local::{LocalImage, Platform, blob_path, hex};
+use crate::guard::image;
 
 /// Where a content store is, from the engine's root on, or by itself (containerd `content/local`; moby
 /// `daemon/daemon.go` starts a containerd of its own where the system has none).
@@ -17,108 +19,95 @@ const SYSTEM: &str = "/var/lib/containerd";
 /// The largest document that is read as one, in bytes; containerd takes manifests up to 8 MiB.
 const LARGEST_DOCUMENT: u64 = 8 << 20;
 
-/// A tar's unit, in bytes.
-const BLOCK: u64 = 512;
+/// How BuildKit marks an attestation in an index (docs/attestations/attestation-storage.md of moby/buildkit).
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-/// A content store.
+/// An image of a content store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ContentStore {
+pub(super) struct ContentStore {
     blobs: PathBuf,
+    /// The digest of the manifest or index that the image is.
+    root: String,
 }
 
 impl ContentStore {
-    /// The store that has `manifest` (`sha256:…`), of the engine whose files are below `root`; `None` if it is elsewhere
+    /// The image `manifest` (`sha256:…`) of the engine whose files are below `root`; `None` if it is elsewhere
     /// or closed to us.
     #[must_use]
-    pub fn find(root: &Path, manifest: &str) -> Option<Self> {
+    pub(super) fn find(root: &Path, manifest: &str) -> Option<Self> {
         [root.join(OWN), SYSTEM.into()]
             .into_iter()
-            .map(|folder| Self { blobs: folder.join(FOLDER).join("blobs/sha256") })
+            .map(|folder| Self { blobs: folder.join(FOLDER).join("blobs/sha256"), root: manifest.to_owned() })
             .find(|store| store.open(manifest).is_ok())
     }
 
     /// A JSON document of the store: a manifest, an index or a config.
-    pub fn document(&self, digest: &str) -> io::Result<Value> {
+    fn document(&self, digest: &str) -> io::Result<Value> {
         let mut text = Vec::new();
         self.open(digest)?.take(LARGEST_DOCUMENT).read_to_end(&mut text)?;
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// The image `root` as an archive in the OCI layout, as `docker save` would write it; of the blobs in `skipped` it has
-    /// the names alone. Blobs that the store lacks (of other platforms) are left out.
-    pub fn archive(&self, root: &str, skipped: &BTreeSet<String>) -> io::Result<impl Read + use<>> {
-        let index = json!({"schemaVersion": 2, "manifests": [{"digest": root, "mediaType": ""}]}).to_string();
-        let mut parts: Vec<Box<dyn Read>> = vec![entry("index.json", index.len() as u64)?];
-        parts.push(padded(io::Cursor::new(index.clone()), index.len() as u64));
-        let (mut open, mut seen) = (vec![root.to_owned()], BTreeSet::new());
-        while let Some(digest) = open.pop() {
-            if !seen.insert(digest.clone()) {
-                continue;
-            }
-            let file = match self.open(&digest) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && digest != root => continue,
-                file => file?,
-            };
-            let path = format!("blobs/{}", digest.replacen(':', "/", 1));
-            if skipped.contains(&digest) {
-                parts.push(entry(&path, 0)?);
-                continue;
-            }
-            let size = file.metadata()?.len();
-            parts.push(entry(&path, size)?);
-            parts.push(padded(file, size));
-            // Whatever a document of the image refers to belongs to it.
-            if size < LARGEST_DOCUMENT
-                && let Ok(document) = self.document(&digest)
-            {
-                let lists = ["manifests", "layers"].into_iter().filter_map(|list| document[list].as_array());
-                let parts = lists.flatten().chain([&document["config"]]);
-                open.extend(parts.filter_map(|part| part["digest"].as_str()).map(str::to_owned));
-            }
+    /// A blob; `open` gets the digests of those that it refers to.
+    fn file(&self, digest: &str, open: &mut Vec<String>) -> io::Result<image::File> {
+        let file = self.open(digest)?;
+        let size = file.metadata()?.len();
+        // Whatever a document of the image refers to belongs to it.
+        if size < LARGEST_DOCUMENT
+            && let Ok(document) = self.document(digest)
+        {
+            let lists = ["manifests", "layers"].into_iter().filter_map(|list| document[list].as_array());
+            let parts = lists.flatten().chain([&document["config"]]);
+            open.extend(parts.filter_map(|part| part["digest"].as_str()).map(str::to_owned));
         }
-        parts.push(Box::new(io::repeat(0).take(2 * BLOCK)));
-        Ok(Chain { parts: parts.into() })
+        Ok(image::File { path: blob_path(digest), size: Some(size), content: Box::new(file) })
     }
 
     /// Opens a blob. Whoever reads it checks that its bytes have the digest.
-    pub fn open(&self, digest: &str) -> io::Result<File> {
-        let hex = digest
-            .strip_prefix("sha256:")
-            .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let hex = hex.ok_or_else(|| io::Error::other(format!("`{digest}` is no SHA-256")))?;
-        File::open(self.blobs.join(hex))
+    fn open(&self, digest: &str) -> io::Result<File> {
+        File::open(self.blobs.join(hex(digest)?))
     }
 }
 
-/// The header of a tar's entry.
-fn entry(path: &str, size: u64) -> io::Result<Box<dyn Read>> {
-    let mut header = tar::Header::new_gnu();
-    header.set_path(path)?;
-    header.set_size(size);
-    header.set_mode(0o444);
-    header.set_cksum();
-    Ok(Box::new(io::Cursor::new(header.as_bytes().to_vec())))
-}
+impl LocalImage for ContentStore {
+    fn platforms(&self) -> Vec<Platform> {
+        let Ok(root) = self.document(&self.root) else { return Vec::new() };
+        let listed = root["manifests"].as_array().into_iter().flatten();
+        // What attestations call layers are statements.
+        let images = listed.filter(|descriptor| descriptor["annotations"][REFERENCE_TYPE].is_null());
+        let manifests = images.filter_map(|descriptor| self.document(descriptor["digest"].as_str()?).ok());
+        let platform = |manifest: Value| {
+            let config = self.document(manifest["config"]["digest"].as_str()?).ok()?;
+            let layers = manifest["layers"].as_array()?.iter();
+            let layers = layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect();
+            Some(Platform { config, layers })
+        };
+        manifests.chain([root.clone()]).filter_map(platform).collect()
+    }
 
-/// Content of a tar's entry with the zeros behind it.
-fn padded(content: impl Read + 'static, size: u64) -> Box<dyn Read> {
-    Box::new(content.take(size).chain(io::repeat(0).take(size.next_multiple_of(BLOCK) - size)))
-}
-
-/// One reader after the other.
-struct Chain {
-    parts: VecDeque<Box<dyn Read>>,
-}
-
-impl Read for Chain {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while let Some(part) = self.parts.front_mut() {
-            match part.read(buffer)? {
-                0 if !buffer.is_empty() => drop(self.parts.pop_front()),
-                count => return Ok(count),
+    /// In the OCI layout. Blobs that the store lacks (of other platforms) are left out.
+    fn files(&self) -> Box<dyn Iterator<Item = io::Result<image::File>> + '_> {
+        let index =
+            json!({"schemaVersion": 2, "manifests": [{"digest": self.root, "mediaType": ""}]}).to_string();
+        let index = image::File {
+            path: "index.json".to_owned(),
+            size: Some(index.len() as u64),
+            content: Box::new(io::Cursor::new(index)),
+        };
+        let (mut open, mut seen) = (vec![self.root.clone()], BTreeSet::new());
+        let blobs = std::iter::from_fn(move || {
+            loop {
+                let digest = open.pop()?;
+                if !seen.insert(digest.clone()) {
+                    continue;
+                }
+                match self.file(&digest, &mut open) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && digest != self.root => {}
+                    file => return Some(file),
+                }
             }
-        }
-        Ok(0)
+        });
+        Box::new(std::iter::once(Ok(index)).chain(blobs))
     }
 }
 

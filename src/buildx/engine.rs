@@ -13,6 +13,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::content::ContentStore;
+use super::layers::LayerStore;
+use super::local::LocalImage;
 use super::target::{Address, Target};
 use super::transport::{Ssh, Transport, Tunnel};
 use crate::error::{hint_context, hinted};
@@ -54,6 +56,7 @@ struct Descriptor {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Info {
+    driver: Option<String>,
     driver_status: Option<Vec<(String, String)>>,
     docker_root_dir: Option<PathBuf>,
 }
@@ -141,13 +144,17 @@ impl Engine {
         Ok(!status.iter().any(containerd))
     }
 
-    /// The files of the store that holds `manifest`, if they are on this machine and ours to read.
-    pub async fn content_store(&self, manifest: &str) -> anyhow::Result<Option<ContentStore>> {
+    /// The image in the engine's own files, if they are on this machine and ours to read.
+    pub async fn local_image(&self, image: &StoredImage) -> anyhow::Result<Option<Box<dyn LocalImage>>> {
         if !self.is_local {
             return Ok(None);
         }
-        let root = self.info().await?.docker_root_dir.unwrap_or_default();
-        Ok(ContentStore::find(&root, manifest))
+        let info = self.info().await?;
+        let (root, driver) = (info.docker_root_dir.unwrap_or_default(), info.driver.unwrap_or_default());
+        Ok(match &image.manifest {
+            Some(manifest) => ContentStore::find(&root, manifest).map(|store| Box::new(store) as Box<_>),
+            None => LayerStore::find(&root, &driver, &image.id).map(|store| Box::new(store) as Box<_>),
+        })
     }
 
     async fn info(&self) -> anyhow::Result<Info> {

@@ -108,27 +108,45 @@ pub struct Layer {
     pub size: u64,
 }
 
+/// A file of an image's archive that is not in an archive.
+pub struct File {
+    /// Where the archive would have it, e.g. `index.json` or `blobs/sha256/0123…`.
+    pub path: String,
+    /// In bytes, where that is known before it is read; a JSON document has a size.
+    pub size: Option<u64>,
+    /// Its bytes.
+    pub content: Box<dyn Read>,
+}
+
 /// Searches an image.
 ///
 /// An error means that it is not known what the image holds: the archive is damaged, a layer cannot be read or is not
 /// there, a digest does not match.
 pub fn examine(archive: impl Read, searcher: &Searcher, options: &Options<'_>) -> anyhow::Result<Examined> {
-    let mut reading = Reading {
-        searcher,
-        options,
-        hasher: Hasher::start().context("cannot start a thread")?,
-        left: Rc::new(Cell::new(options.limits.total)),
-        blobs: Blobs::default(),
-        kept: Cell::new(0),
-    };
+    let mut reading = Reading::start(searcher, options)?;
     let mut archive = tar::Archive::new(archive);
     for entry in archive.entries().context("cannot read the image")? {
         reading.entry(entry.context("cannot read the image")?)?;
     }
     // Whoever writes the archive comes to an end, too.
     io::copy(&mut archive.into_inner(), &mut io::sink()).context("cannot read the image")?;
-    let layout = Layout::resolve(&reading.blobs)?;
-    Ok(report(&reading.blobs, layout, searcher, options))
+    reading.report()
+}
+
+/// Searches an image of which somebody has the files.
+///
+/// Errors as [`examine`].
+pub fn examine_files(
+    files: impl IntoIterator<Item = io::Result<File>>,
+    searcher: &Searcher,
+    options: &Options<'_>,
+) -> anyhow::Result<Examined> {
+    let mut reading = Reading::start(searcher, options)?;
+    for file in files {
+        let File { path, size, content } = file.context("cannot read the image")?;
+        reading.file(path, size, content)?;
+    }
+    reading.report()
 }
 
 /// The files of an archive.
@@ -174,7 +192,23 @@ struct Reading<'a> {
     kept: Cell<u64>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn start(searcher: &'a Searcher, options: &'a Options<'a>) -> anyhow::Result<Self> {
+        Ok(Self {
+            searcher,
+            options,
+            hasher: Hasher::start().context("cannot start a thread")?,
+            left: Rc::new(Cell::new(options.limits.total)),
+            blobs: Blobs::default(),
+            kept: Cell::new(0),
+        })
+    }
+
+    fn report(self) -> anyhow::Result<Examined> {
+        let layout = Layout::resolve(&self.blobs)?;
+        Ok(report(&self.blobs, layout, self.searcher, self.options))
+    }
+
     fn entry<R: Read>(&mut self, entry: tar::Entry<'_, R>) -> anyhow::Result<()> {
         let path = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
         match entry.header().entry_type() {
@@ -188,17 +222,20 @@ impl Reading<'_> {
             }
             _ => return Ok(()),
         }
+        self.file(path, Some(entry.size()), entry)
+    }
+
+    fn file(&mut self, path: String, size: Option<u64>, content: impl Read) -> anyhow::Result<()> {
         let named = path.strip_prefix("blobs/").map(|name| name.replacen('/', ":", 1));
         if let Some(digest) = named.as_ref().filter(|digest| (self.options.is_skipped)(digest)) {
             self.blobs.by_digest.insert(digest.clone(), Blob::Skipped);
             self.blobs.paths.insert(path, digest.clone());
             return Ok(());
         }
-        let size = entry.size();
-        let mut source = self.hasher.read(entry);
+        let mut source = self.hasher.read(content);
         let blob =
             self.blob(&mut source, size).with_context(|| format!("cannot read `{path}` of the image"))?;
-        if source.count() != size {
+        if size.is_some_and(|size| source.count() != size) {
             bail!("the image ends within `{path}`");
         }
         let digest = source.digest()?;
@@ -210,11 +247,13 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn blob(&self, source: &mut dyn Read, size: u64) -> io::Result<Blob> {
+    fn blob(&self, source: &mut dyn Read, size: Option<u64>) -> io::Result<Blob> {
         let mut head = Vec::new();
         (&mut *source).take(HEAD).read_to_end(&mut head)?;
         let is_json = head.trim_ascii_start().starts_with(b"{") || head.trim_ascii_start().starts_with(b"[");
-        if is_json && size <= LARGEST_DOCUMENT && self.kept.get() + size <= LARGEST_DOCUMENTS {
+        let is_bearable =
+            |size: &u64| *size <= LARGEST_DOCUMENT && self.kept.get() + size <= LARGEST_DOCUMENTS;
+        if is_json && let Some(size) = size.filter(is_bearable) {
             source.read_to_end(&mut head)?;
             self.kept.set(self.kept.get() + size);
             let mut hits = Vec::new();

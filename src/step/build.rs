@@ -1,7 +1,6 @@
 //! Builds the image, or finds the one that an earlier step built.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -67,9 +66,8 @@ impl Step<'_> {
         self.console.group("Build");
         let (brief, console) = (self.brief(plan), Arc::clone(self.console));
         // Looks for what is known by then: a credential may have been renewed while the build ran.
-        let examine: Examine = Arc::new(move |stream| {
-            Inspection::new(&console.known(), Arc::clone(&brief)).examine(stream, &BTreeSet::new())
-        });
+        let examine: Examine =
+            Arc::new(move |stream| Inspection::new(&console.known(), Arc::clone(&brief)).examine(stream));
         let attempt = self.transcribed("build", workshop.build(supply, &examine), report).await;
         self.console.end_group();
         report.stages.push(("Build", started.elapsed()));

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::buildx::content::ContentStore;
 use crate::buildx::engine::{Engine, StoredImage};
+use crate::buildx::local::{LocalImage, Platform};
 use crate::dockerfile;
 use crate::guard::age::History;
 use crate::guard::image::{self, Examined, Options};
@@ -17,9 +17,6 @@ use crate::guard::policy::{LeakCheck, Policy};
 use crate::guard::{Needle, Searcher};
 use crate::plan::Plan;
 use crate::secret::known::Known;
-
-/// How BuildKit marks an attestation in an index (docs/attestations/attestation-storage.md of moby/buildkit).
-const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
 /// How BuildKit is told to replace the clock (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
 const PINNED: &str = "SOURCE_DATE_EPOCH";
@@ -72,21 +69,28 @@ impl Inspection {
         Self { searcher: Searcher::new(needles), brief }
     }
 
-    /// Examines an image as an archive.
-    pub(super) fn examine(&self, archive: impl Read, skipped: &BTreeSet<String>) -> anyhow::Result<Examined> {
+    /// Examines an image as an archive, every layer of it.
+    pub(super) fn examine(&self, archive: impl Read) -> anyhow::Result<Examined> {
+        self.with_options(&BTreeSet::new(), |options| image::examine(archive, &self.searcher, options))
+    }
+
+    fn with_options(
+        &self,
+        skipped: &BTreeSet<String>,
+        examine: impl FnOnce(&Options<'_>) -> anyhow::Result<Examined>,
+    ) -> anyhow::Result<Examined> {
         let lines = |history: &[&str]| match &self.brief.source {
             Some(Source { dockerfile, target, build_args }) => {
                 dockerfile::lines_of_history(dockerfile, target.as_deref(), build_args, history)
             }
             None => vec![None; history.len()],
         };
-        let options = Options {
+        examine(&Options {
             is_skipped: &|digest| skipped.contains(digest),
             is_allowed: &|path| self.brief.policy.allowance(path).is_some(),
             lines: &lines,
             ..Options::default()
-        };
-        image::examine(archive, &self.searcher, &options)
+        })
     }
 
     /// Examines an image of the engine's store: its files where they are ours to read, else its description alone if no
@@ -96,17 +100,14 @@ impl Inspection {
         engine: &Engine,
         image: &StoredImage,
     ) -> anyhow::Result<Examined> {
-        if let Some(manifest) = &image.manifest
-            && let Some(store) = engine.content_store(manifest).await?
-        {
-            let manifest = manifest.clone();
-            let read = move || {
-                let unread = self.unread(&store, &manifest);
-                self.examine(store.archive(&manifest, &unread)?, &unread)
-            };
-            return tokio::task::spawn_blocking(read)
-                .await
-                .context("the thread that reads the image ended early")?;
+        if let Some(local) = engine.local_image(image).await? {
+            let inspection = Arc::clone(&self);
+            let read = move || inspection.examine_local(&*local);
+            let read = tokio::task::spawn_blocking(read).await;
+            // What is closed to us, or not as it should be, is the engine's to read.
+            if let Ok(examined) = read.context("the thread that reads the image ended early")? {
+                return Ok(examined);
+            }
         }
         let description = engine.describe(&image.id).await?;
         let [inspect, history] = description
@@ -114,11 +115,11 @@ impl Inspection {
         let (inspect, history) = (inspect?, history?);
         let layers = inspect["RootFS"]["Layers"].as_array().map_or(0, Vec::len);
         if self.brief.policy.check == LeakCheck::Config || self.predates_all(&inspect, &history) {
-            let mut examined = self.examine(Cursor::new(described(&inspect, &history)?), &BTreeSet::new())?;
+            let mut examined = self.examine(Cursor::new(described(&inspect, &history)?))?;
             examined.layers_skipped = layers;
             return Ok(examined);
         }
-        engine.read_image(&image.id, move |archive| self.examine(archive, &BTreeSet::new())).await?
+        engine.read_image(&image.id, move |archive| self.examine(archive)).await?
     }
 
     /// Whether the image is a single one of which every layer was made before every secret. An index has attestations or
@@ -137,21 +138,18 @@ impl Inspection {
         History { created, pinned: self.brief.pinned }.predating(&births)
     }
 
+    fn examine_local(&self, local: &dyn LocalImage) -> anyhow::Result<Examined> {
+        let unread = self.unread(&local.platforms());
+        self.with_options(&unread, |options| image::examine_files(local.files(), &self.searcher, options))
+    }
+
     /// The layers that need no search: those that were made before every secret, all of them if only the config is wanted.
-    fn unread(&self, store: &ContentStore, root: &str) -> BTreeSet<String> {
-        let Ok(root) = store.document(root) else { return BTreeSet::new() };
-        let listed = root["manifests"].as_array().into_iter().flatten();
-        // What attestations call layers are statements, which are read in any case.
-        let images = listed.filter(|descriptor| descriptor["annotations"][REFERENCE_TYPE].is_null());
-        let manifests = images.filter_map(|descriptor| store.document(descriptor["digest"].as_str()?).ok());
+    fn unread(&self, platforms: &[Platform]) -> BTreeSet<String> {
         let (mut unread, mut read) = (BTreeSet::new(), BTreeSet::new());
-        for manifest in manifests.chain([root.clone()]) {
-            let layers = manifest["layers"].as_array().into_iter().flatten();
-            let layers: Vec<_> =
-                layers.filter_map(|layer| layer["digest"].as_str().map(str::to_owned)).collect();
+        for Platform { config, layers } in platforms {
             let count = match self.brief.policy.check {
                 LeakCheck::Config => layers.len(),
-                _ => self.old_layers(store, &manifest).unwrap_or(0).min(layers.len()),
+                _ => self.old_layers(config).min(layers.len()),
             };
             unread.extend(layers[..count].iter().cloned());
             read.extend(layers[count..].iter().cloned());
@@ -160,13 +158,12 @@ impl Inspection {
     }
 
     /// How many layers of an image, from the lowest on, were made before every secret.
-    fn old_layers(&self, store: &ContentStore, manifest: &Value) -> Option<usize> {
-        let config = store.document(manifest["config"]["digest"].as_str()?).ok()?;
-        let history = config["history"].as_array()?;
+    fn old_layers(&self, config: &Value) -> usize {
+        let history = config["history"].as_array().map(Vec::as_slice).unwrap_or_default();
         let created = |entry: &Value| humantime::parse_rfc3339(entry["created"].as_str()?).ok();
         let created: Vec<_> = history.iter().map(created).collect();
         let old = &history[..self.predating(&created)];
-        Some(old.iter().filter(|entry| entry["empty_layer"] != true).count())
+        old.iter().filter(|entry| entry["empty_layer"] != true).count()
     }
 }
 
