@@ -1,6 +1,7 @@
 //! The one place that spawns. A child runs in a group of its own, its output is read as lines, its standard output
 //! on demand as bytes, a cancel reaches the whole group once, and the child dies when we die.
 
+pub mod environment;
 #[cfg(unix)]
 mod guard;
 #[cfg_attr(unix, path = "process/unix.rs")]
@@ -19,10 +20,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::oneshot;
 
-use crate::agent::env::Env;
 use crate::cancel::{Cancel, Cancelled};
 use crate::lines::LineBuffer;
-use crate::redact::Redactor;
 #[cfg(target_os = "macos")]
 pub(crate) use guard::orphaned;
 use platform::Group;
@@ -204,31 +203,6 @@ impl<R: AsyncRead + Unpin> Stream<R> {
     }
 }
 
-/// The environment of a child that is not ours: the agent's, less everything that the agent adds for tasks only
-/// (inputs, service connections, secret variables, tickets), less every variable in which one of our secrets is
-/// found, plus `extra`.
-#[must_use]
-pub fn child_environment(
-    env: &Env,
-    redactor: &Redactor,
-    dropped: &[&str],
-    extra: impl IntoIterator<Item = (&'static str, String)>,
-) -> BTreeMap<String, String> {
-    const PREFIXES: [&str; 5] = ["INPUT_", "ENDPOINT_", "SECRET_", "SECUREFILE_", "VSTS_TASKVARIABLE_"];
-    const NAMES: [&str; 3] = ["SYSTEM_ACCESSTOKEN", "VSTS_PUBLIC_VARIABLES", "VSTS_SECRET_VARIABLES"];
-    env.iter()
-        .filter(|(name, value)| {
-            let upper = name.to_uppercase();
-            !PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
-                && !NAMES.contains(&upper.as_str())
-                && !dropped.contains(name)
-                && !redactor.leaks(value.as_bytes())
-        })
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .chain(extra.into_iter().map(|(name, value)| (name.to_owned(), value)))
-        .collect()
-}
-
 /// Prepares this process before it sees a secret: no core dump will hold one, and we stop like on SIGTERM when the
 /// launcher is killed.
 pub fn harden() {
@@ -256,33 +230,4 @@ fn start(
     };
     run(&parent.to_string_lossy(), program.as_ref(), args)
         .with_context(|| format!("cannot start `{}`", program.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_child_gets_nothing_that_the_agent_keeps_for_tasks() {
-        let env = Env::from_iter([
-            ("PATH", "/bin"),
-            ("INPUT_SECRETS", "x"),
-            ("ENDPOINT_AUTH_X", "x"),
-            ("SECRET_A", "x"),
-            ("SECUREFILE_TICKET_X", "x"),
-            ("VSTS_TASKVARIABLE_X", "x"),
-            ("SYSTEM_ACCESSTOKEN", "x"),
-            ("PIP_INDEX_URL", "https://build:canary-token@host/"),
-            ("DOCKER_AUTH_CONFIG", "{}"),
-        ]);
-        let mut redactor = Redactor::default();
-        redactor.add(b"canary-token", true);
-        let child = child_environment(
-            &env,
-            &redactor,
-            &["DOCKER_AUTH_CONFIG"],
-            [("DOCKER_CONFIG", "/tmp/x".to_owned())],
-        );
-        assert_eq!(child.keys().collect::<Vec<_>>(), ["DOCKER_CONFIG", "PATH"]);
-    }
 }

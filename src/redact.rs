@@ -16,6 +16,9 @@ const REPLACEMENT: &str = "***";
 /// From this length on, a hit is no accident.
 const LONG: usize = 8;
 
+/// From this length on, a text that is a secret to the letter is that secret.
+const WORD: usize = 6;
+
 /// How much of a form is searched for; a hit is then followed as far as the text agrees with the form. The search needs
 /// memory and time for every byte that it looks for, and a secret may have half a megabyte.
 const HEAD: usize = 256;
@@ -51,6 +54,13 @@ impl Redactor {
             from = hit.start + 1;
         }
         false
+    }
+
+    /// Whether `text` is a secret to the letter, in any form, also one that may be a word; not if it is as short as many
+    /// a word by chance.
+    #[must_use]
+    pub fn is_secret(&self, text: &str) -> bool {
+        text.len() >= WORD && self.patterns.iter().any(|(form, _)| form.expose_secret() == text.as_bytes())
     }
 
     /// `text` with every hit replaced by `***`.

@@ -63,7 +63,7 @@ impl Env {
             .or_else(|| self.variable(name).map(SecretString::from))
     }
 
-    /// All variables, for the environment of a child; see [`crate::process::child_environment`].
+    /// All variables, for the environment of a child; see [`crate::process::environment`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

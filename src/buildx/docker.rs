@@ -9,11 +9,13 @@ use secrecy::SecretString;
 use super::builder::Builder;
 use super::client::Client;
 use super::target::Target;
+use super::variables;
 use crate::agent::env::Env;
 use crate::console::Console;
 use crate::error::hinted;
+use crate::plan::BuildPlan;
 use crate::private::PrivateFolder;
-use crate::process::child_environment;
+use crate::process::environment::ChildEnv;
 use crate::registry::config::{DockerConfig, HELPER};
 use crate::registry::login::Login;
 use crate::registry::logins::Logins;
@@ -91,12 +93,13 @@ impl Docker {
     }
 
     /// Lays the client's environment: a docker config of the run's own, in which our binary is the credential helper
-    /// of every registry whose login we know. Plugins, contexts and builders stay where they are.
+    /// of every registry whose login we know. Plugins, contexts and builders stay where they are. Tells which variables
+    /// inputs name and which are withheld.
     pub fn open_session(
         &self,
         env: &Env,
         logins: &Logins<'_>,
-        dropped: &[String],
+        build: &BuildPlan,
         folder: &PrivateFolder,
         console: &Console,
     ) -> anyhow::Result<Session> {
@@ -126,8 +129,21 @@ impl Docker {
         // It would win over the context.
         let host = (self.target.context != "default").then_some("DOCKER_HOST");
         let dropped: Vec<&str> =
-            DROPPED.into_iter().chain(host).chain(dropped.iter().map(String::as_str)).collect();
-        let env = child_environment(env, &console.redactor(), &dropped, extra);
+            DROPPED.into_iter().chain(host).chain(build.variables.iter().map(String::as_str)).collect();
+        let named = variables::named(&build.options, env);
+        let kept: Vec<&str> = named.iter().map(|named| named.name.as_str()).collect();
+        let child = ChildEnv::new(env, &console.redactor(), &kept, &dropped);
+        for text in variables::listed(&named).into_iter().chain(child.missing()) {
+            console.line(&text);
+        }
+        if child.withheld.iter().any(|name| name == "DOCKER_HOST") {
+            return Err(hinted(
+                "variable `DOCKER_HOST` holds a secret of this job, so the docker client does not get it",
+                "an engine's address is no secret: make the pipeline variable that it comes from a plain one",
+            ));
+        }
+        let mut env = child.variables;
+        env.extend(extra.map(|(name, value)| (name.to_owned(), value)));
         Ok(Session { env })
     }
 }

@@ -30,4 +30,5 @@ pub mod target;
 pub mod transport;
 #[cfg(unix)]
 mod tunnel;
+pub mod variables;
 pub mod workshop;

@@ -35,6 +35,11 @@ fn values<'a>(
         .chain(of("build context", &options.build_contexts))
 }
 
+/// The build arguments that take their value from the variable of their name.
+pub fn bare(options: &BuildOptions) -> impl Iterator<Item = &str> {
+    options.build_args.iter().map(String::as_str).filter(|argument| !argument.contains('='))
+}
+
 /// The first that holds a secret, as people call it.
 #[must_use]
 pub fn exposed(

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use super::{LARGEST, Secret};
-use crate::agent::env::{Env, unexpanded, wholly_unexpanded};
+use crate::agent::env::{Env, mangle, unexpanded, wholly_unexpanded};
 use crate::csv;
 use crate::error::hinted;
 
@@ -105,12 +105,12 @@ impl UserSecret {
         Ok(Self { id, input: "arguments", source })
     }
 
-    /// The variable that holds it, if one does.
+    /// The names under which the environment may have the variable that holds it, if one does.
     #[must_use]
-    pub fn variable(&self) -> Option<&str> {
+    pub fn variables(&self) -> Vec<String> {
         match &self.source {
-            Source::Variable(name) => Some(name),
-            Source::Value(_) | Source::File(_) => None,
+            Source::Variable(name) => vec![name.clone(), mangle(name)],
+            Source::Value(_) | Source::File(_) => Vec::new(),
         }
     }
 

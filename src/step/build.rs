@@ -31,7 +31,7 @@ impl Step<'_> {
         base_labels: &[String],
     ) -> anyhow::Result<Option<Workshop<'w>>> {
         let Some(build) = &plan.build else { return Ok(None) };
-        let session = docker.open_session(self.env, logins, &build.variables, &self.folder, self.console)?;
+        let session = docker.open_session(self.env, logins, build, &self.folder, self.console)?;
         Ok(Some(Workshop {
             plan: build,
             labels: [&build.labels, base_labels].concat(),

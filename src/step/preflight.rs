@@ -12,7 +12,9 @@ use crate::error::hinted;
 use crate::plan::{BuildPlan, Plan};
 use crate::preflight::context::search;
 use crate::preflight::{arguments, names};
+use crate::process::environment::is_for_tasks;
 use crate::report::summary::Report;
+use crate::secret::user::UserSecret;
 
 /// How many files with credentials are told.
 const TOLD: usize = 5;
@@ -25,6 +27,20 @@ impl Step<'_> {
         }
         let (options, build_args) = (&inputs.options, self.build_args(&inputs.options.build_args));
         let leaks = |value: &str| self.console.redactor().leaks(value.as_bytes());
+        if let Some(name) = arguments::bare(options).find(|name| is_for_tasks(name)) {
+            return Err(hinted(
+                format!(
+                    "build argument `{name}` asks for a variable that the agent lays for tasks only, so docker does not get it"
+                ),
+                "write the value, as in `NAME=VALUE`; give a secret by `secrets` or `secretEnvs` and mount it in the \
+                 Dockerfile (`RUN --mount=type=secret,id=ID`)",
+            ));
+        }
+        let mut of_secrets =
+            inputs.secrets.iter().chain(&inputs.secret_flags).flat_map(UserSecret::variables);
+        if let Some(name) = of_secrets.find(|name| arguments::bare(options).any(|bare| bare == *name)) {
+            return Err(failure::exposed(&format!("build argument `{name}`")));
+        }
         if let Some(what) = arguments::exposed(options, &build_args, leaks) {
             return Err(failure::exposed(&what));
         }

@@ -16,7 +16,7 @@ use crate::buildx::builder::Driver;
 use crate::buildx::client::Client;
 use crate::buildx::docker::Docker;
 use crate::buildx::options::SourceDateEpoch;
-use crate::buildx::{context, limits};
+use crate::buildx::{context, limits, variables};
 use crate::cancel::Cancel;
 use crate::commit;
 use crate::console::Console;
@@ -24,7 +24,7 @@ use crate::credential::USERNAME;
 use crate::dockerfile;
 use crate::plan::{self, Material, Plan};
 use crate::private::PrivateFolder;
-use crate::process::child_environment;
+use crate::process::environment::ChildEnv;
 use crate::report::summary::Report;
 use crate::secret::user::UserSecret;
 
@@ -69,10 +69,17 @@ impl<'a> Step<'a> {
         planned.notices.iter().for_each(|text| self.console.notice(text));
         report.notices.extend(planned.warnings);
         report.notices.extend(planned.notices);
-        if planned.plan.has_secrets() {
+        if planned.plan.has_secrets() || self.names_a_secret(&planned.plan) {
             docker.builder.check_confidential(planned.plan.allow_insecure_builder)?;
         }
         Ok(planned.plan)
+    }
+
+    /// Whether inputs name a variable with a secret in it, e.g. that of a cache, which the client sends to the builder.
+    fn names_a_secret(&self, plan: &Plan) -> bool {
+        let named = plan.build.iter().flat_map(|build| variables::named(&build.options, self.env));
+        let values: Vec<_> = named.filter_map(|named| self.env.get(&named.name)).collect();
+        values.iter().any(|value| self.console.redactor().leaks(value.as_bytes()))
     }
 
     fn material(
@@ -121,7 +128,7 @@ impl<'a> Step<'a> {
             (mounts, own, unresolved) = (Vec::new(), Vec::new(), Vec::new());
         }
         let named = inputs.secrets.iter().chain(&inputs.secret_flags);
-        let variables = named.filter_map(UserSecret::variable).map(str::to_owned).collect();
+        let variables = named.flat_map(UserSecret::variables).collect();
         Ok(Material {
             dockerfile,
             text,
@@ -144,8 +151,8 @@ impl<'a> Step<'a> {
                 let dockerfile = dockerfile::locate(&inputs.dockerfile, &inputs.root)?;
                 let folder = dockerfile.parent().unwrap_or(&inputs.root);
                 let dropped = ["GIT_DIR", "GIT_WORK_TREE"];
-                let child = child_environment(self.env, &self.console.redactor(), &dropped, []);
-                commit::time(folder, self.env, child, self.cancel).await.map(Some)
+                let child = ChildEnv::new(self.env, &self.console.redactor(), &[], &dropped);
+                commit::time(folder, self.env, child.variables, self.cancel).await.map(Some)
             }
         }
     }

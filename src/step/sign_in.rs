@@ -14,7 +14,7 @@ use crate::buildx::options::BuildOptions;
 use crate::buildx::transport::Ssh;
 use crate::http::Client;
 use crate::plan::Plan;
-use crate::process::child_environment;
+use crate::process::environment::ChildEnv;
 use crate::registry::logins::{Fetcher, Logins};
 use crate::report::summary::Report;
 
@@ -79,7 +79,7 @@ impl Step<'_> {
         if docker.builder.driver != Driver::Docker && !loads {
             return Ok(None);
         }
-        let env = child_environment(self.env, &self.console.redactor(), &[], []);
+        let env = ChildEnv::new(self.env, &self.console.redactor(), &[], &[]).variables;
         let ssh = Ssh { env: &env, folder: self.folder.path() };
         Engine::connect(&docker.target, ssh).await.map(Some)
     }
