@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use feedbuild_agent::Outcome;
 use feedbuild_suites::canary::canary;
-use feedbuild_suites::{Store, World, repository_root, unique};
+use feedbuild_suites::{Relay, Store, World, repository_root, unique};
 
 /// A Dockerfile and what belongs to it.
 pub(crate) struct Case {
@@ -44,6 +44,7 @@ pub(crate) struct Trial {
     world: World,
     token: String,
     key: String,
+    relay: Option<Relay>,
 }
 
 impl Trial {
@@ -53,7 +54,16 @@ impl Trial {
         // Characters that URLs, JSON and XML write in their own ways.
         let key = format!("{}+&<>\"/%=", canary("key"));
         world.job.set_secret_variable("apiKey", &key);
-        Self { world, token, key }
+        Self { world, token, key, relay: None }
+    }
+
+    /// The engine is reached by a port.
+    pub(crate) fn behind_a_relay(store: Store) -> Self {
+        let mut trial = Self::new(store);
+        let relay = Relay::on_port(&trial.world.engine);
+        trial.world.job.set_host_env("DOCKER_HOST", relay.address());
+        trial.relay = Some(relay);
+        trial
     }
 
     /// Builds a case with every secret at hand; nothing is pushed.

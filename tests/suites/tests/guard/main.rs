@@ -9,15 +9,19 @@ use feedbuild_suites::Store;
 
 use crate::corpus::{Case, Trial, cases};
 
-/// Runs every case of a kind, on as many threads as there are cores, and returns what was wrong with each.
-fn complaints(kind: &str, store: Store, check: impl Fn(&Case, &Trial) -> Vec<String> + Sync) -> Vec<String> {
-    let queue = std::sync::Mutex::new(cases(kind));
+/// Runs every case, on as many threads as there are cores, and returns what was wrong with each.
+fn complaints(
+    cases: Vec<Case>,
+    trial: impl Fn() -> Trial + Sync,
+    check: impl Fn(&Case, &Trial) -> Vec<String> + Sync,
+) -> Vec<String> {
+    let queue = std::sync::Mutex::new(cases);
     let complaints = std::sync::Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().unwrap().get();
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                let trial = Trial::new(store);
+                let trial = trial();
                 loop {
                     let Some(case) = queue.lock().unwrap().pop() else { break };
                     let found = check(&case, &trial);
@@ -88,22 +92,35 @@ fn assert_none(complaints: &[String]) {
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
 }
 
+fn every_case(kind: &str, store: Store, check: impl Fn(&Case, &Trial) -> Vec<String> + Sync) {
+    assert_none(&complaints(cases(kind), || Trial::new(store), check));
+}
+
 #[test]
 fn every_leak_is_found_in_the_containerd_store() {
-    assert_none(&complaints("leaking", Store::Containerd, leak_is_found));
+    every_case("leaking", Store::Containerd, leak_is_found);
 }
 
 #[test]
 fn every_leak_is_found_in_the_classic_store() {
-    assert_none(&complaints("leaking", Store::Classic, leak_is_found));
+    every_case("leaking", Store::Classic, leak_is_found);
+}
+
+/// An engine whose files are not on this machine has to send the image.
+#[test]
+fn leaks_are_found_in_the_stream_of_an_engine() {
+    for store in [Store::Containerd, Store::Classic] {
+        let some = cases("leaking").into_iter().step_by(9).collect();
+        assert_none(&complaints(some, || Trial::behind_a_relay(store), leak_is_found));
+    }
 }
 
 #[test]
 fn nothing_clean_raises_an_alarm_in_the_containerd_store() {
-    assert_none(&complaints("clean", Store::Containerd, clean_raises_no_alarm));
+    every_case("clean", Store::Containerd, clean_raises_no_alarm);
 }
 
 #[test]
 fn nothing_clean_raises_an_alarm_in_the_classic_store() {
-    assert_none(&complaints("clean", Store::Classic, clean_raises_no_alarm));
+    every_case("clean", Store::Classic, clean_raises_no_alarm);
 }
