@@ -21,6 +21,16 @@ pub struct History<'a> {
     pub pinned: bool,
 }
 
+/// Whether an instruction of a history, by its text, made a layer in any case: a `RUN`, `COPY` or `ADD` of BuildKit's.
+///
+/// Where the history says that one made none, its base image had a history longer than its layers: BuildKit then takes
+/// the layers for those of the first entries (`normalizeLayersAndHistory`), and no entry's time is that of its layer.
+#[must_use]
+pub fn makes_layer(instruction: &str) -> bool {
+    instruction.ends_with("# buildkit")
+        && ["RUN ", "COPY ", "ADD "].iter().any(|keyword| instruction.starts_with(keyword))
+}
+
 impl History<'_> {
     /// How many of its first entries were made before `births` (those of all secrets; `None` for one without). Layers
     /// of these entries need no search.

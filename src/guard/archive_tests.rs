@@ -36,6 +36,35 @@ fn secret_at(offset: usize) -> Vec<u8> {
     [vec![b'.'; offset], SECRET.as_bytes().to_vec(), b"\n".to_vec()].concat()
 }
 
+fn header(path: &str, kind: tar::EntryType, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_path(path).expect("it fits");
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+/// An extended header of these records, `length key=value\n`.
+fn extended(records: &[(&str, &str)]) -> Vec<u8> {
+    let record = |(key, value): &(&str, &str)| {
+        let rest = format!(" {key}={value}\n");
+        let len = (rest.len()..rest.len() + 5).find(|len| len.to_string().len() + rest.len() == *len);
+        format!("{}{rest}", len.expect("there is one"))
+    };
+    let records: String = records.iter().map(record).collect();
+    let mut bytes = header("x", tar::EntryType::XHeader, records.len() as u64).as_bytes().to_vec();
+    bytes.extend(in_blocks(records.as_bytes()));
+    bytes
+}
+
+/// With zeros behind it up to a whole block.
+fn in_blocks(content: &[u8]) -> Vec<u8> {
+    let mut blocks = content.to_vec();
+    blocks.resize(content.len().next_multiple_of(512), 0);
+    blocks
+}
+
 #[test]
 fn a_needle_is_found_in_every_kind_of_archive() {
     let file = secret_at(5);
@@ -177,6 +206,26 @@ fn a_layer_that_cannot_be_read_is_an_error_and_searched_all_the_same() {
     }
 }
 
+/// What `podman push --compression-format zstd:chunked` makes: a frame for each file, and skippable ones with a table of
+/// contents and the footer (containers/storage, `pkg/chunked/internal/minimal`).
+#[test]
+fn a_chunked_layer_is_read_as_the_stream_that_it_is() {
+    let skippable = |content: &[u8]| {
+        [&b"\x50\x2a\x4d\x18"[..], &u32::try_from(content.len()).expect("little").to_le_bytes(), content]
+            .concat()
+    };
+    let layer = tar(&[("a", b"-"), ("app/.npmrc", &secret_at(7))]);
+    let (head, rest) = layer.split_at(512);
+    let contents = zstd(br#"{"version":1,"entries":[{"type":"reg","name":"a"}]}"#);
+    let chunked =
+        [zstd(head), zstd(rest), skippable(&contents), skippable(b"\x01\0\0\0\0\0\0\0GNUlInUx")].concat();
+    let (walked, result) = read(&chunked);
+    result.expect("it is a layer");
+    assert_eq!(places(&walked), ["app/.npmrc@7"]);
+    let (_, result) = read(&chunked[..chunked.len() - 1]);
+    assert_eq!(result.map_err(|error| error.kind()), Err(io::ErrorKind::UnexpectedEof));
+}
+
 #[test]
 fn an_empty_layer_is_a_layer() {
     for layer in [vec![], vec![0; 512], vec![0; 1024], gzip(&[]), gzip(&[0; 10_240]), zstd(&[0; 1024])] {
@@ -210,30 +259,10 @@ fn names_are_only_data() {
 
 #[test]
 fn extended_headers_are_read_as_the_engine_reads_them() {
-    let record = |key: &str, value: &str| {
-        let rest = format!(" {key}={value}\n");
-        let len = (rest.len()..rest.len() + 5)
-            .find(|len| len.to_string().len() + rest.len() == *len)
-            .expect("there is one");
-        format!("{len}{rest}").into_bytes()
-    };
     // An attribute with line breaks, a path, and a size that the header doesn't have.
-    let records =
-        [record("SCHILY.xattr.user.x", "a\n9 b=c\n"), record("path", "long/name"), record("size", "700")]
-            .concat();
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_ustar();
-    header.set_entry_type(tar::EntryType::XHeader);
-    header.set_size(records.len() as u64);
-    header.set_cksum();
-    builder.append(&header, records.as_slice()).expect("memory is no obstacle");
-    let mut header = tar::Header::new_ustar();
-    header.set_path("short").expect("it fits");
-    header.set_size(0);
-    header.set_cksum();
-    let mut layer = builder.into_inner().expect("memory is no obstacle");
-    layer.truncate(layer.len() - 1024);
-    layer.extend(header.as_bytes());
+    let records = [("SCHILY.xattr.user.x", "a\n9 b=c\n"), ("path", "long/name"), ("size", "700")];
+    let mut layer = extended(&records);
+    layer.extend(header("short", tar::EntryType::Regular, 0).as_bytes());
     layer.extend([secret_at(600), vec![0; 1024]].concat().into_iter().take(1024));
     layer.extend(tar(&[("next", &secret_at(0))]));
     let (walked, result) = read(&layer);
@@ -243,13 +272,112 @@ fn extended_headers_are_read_as_the_engine_reads_them() {
 
 #[test]
 fn an_extended_header_without_end_is_refused() {
-    let mut header = tar::Header::new_ustar();
-    header.set_entry_type(tar::EntryType::XHeader);
-    header.set_size(1 << 40);
-    header.set_cksum();
+    let header = header("x", tar::EntryType::XHeader, 1 << 40);
     let mut endless = header.as_bytes().chain(io::repeat(b'a')).take(10 << 20);
     let (_, result) = walk(&mut endless, &Limits::default());
     assert_eq!(result.map_err(|error| error.to_string()), Err("an extended header is too long".to_owned()));
+}
+
+/// 20 GiB, which no header has room for in octal digits: the most are 8.
+const HUGE: u64 = 20 << 30;
+
+#[test]
+fn a_layer_of_twenty_gibibytes_takes_no_memory() {
+    let searcher = searcher();
+    let headers = [
+        // In the header, base 256 (GNU), and in a record (POSIX).
+        header("zeros", tar::EntryType::Regular, HUGE).as_bytes().to_vec(),
+        [
+            extended(&[("size", &HUGE.to_string())]),
+            header("zeros", tar::EntryType::Regular, 0).as_bytes().to_vec(),
+        ]
+        .concat(),
+    ];
+    let before = peak_memory();
+    for (head, size) in headers.iter().zip([HUGE, HUGE / 10]) {
+        let after = tar(&[("after", &secret_at(2))]);
+        // The second one ends early, so that it takes less time.
+        let mut layer = head.chain(io::repeat(0).take(size)).chain(after.as_slice());
+        let limits = Limits::default();
+        let left = Rc::new(Cell::new(limits.total));
+        let (walked, result) = Walk::new(&searcher, &limits, left, &|_| false).layer(&mut layer);
+        assert_eq!(result.is_ok(), size == HUGE, "{result:?}");
+        assert_eq!(walked.bytes, (head.len() + after.len()) as u64 + size);
+        let place = if size == HUGE { "after@2".to_owned() } else { format!("zeros@{}", size + 514) };
+        assert_eq!(places(&walked), [place]);
+    }
+    assert!(peak_memory() - before < 256 << 20, "{before} bytes before, {} after", peak_memory());
+}
+
+/// The most memory that this process had so far, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells it");
+    peak.trim_end_matches("kB").trim().parse::<u64>().expect("a number") * 1024
+}
+
+#[cfg(not(target_os = "linux"))]
+fn peak_memory() -> u64 {
+    0
+}
+
+#[test]
+fn sparse_files_of_twenty_gibibytes_are_as_long_as_what_they_hold() {
+    let mut gnu = header("gnu", tar::EntryType::GNUSparse, SECRET.len() as u64);
+    let realsize = &mut gnu.as_gnu_mut().expect("it is one").realsize;
+    realsize[0] = 0x80;
+    realsize[4..].copy_from_slice(&HUGE.to_be_bytes());
+    gnu.set_cksum();
+    let size = HUGE.to_string();
+    let at = (HUGE - SECRET.len() as u64).to_string();
+    let len = SECRET.len().to_string();
+    let map = format!("1\n{at}\n{len}\n");
+    let entry = |records: &[(&str, &str)], name: &str, content: &[u8]| {
+        let header = header(name, tar::EntryType::Regular, content.len() as u64);
+        [extended(records), header.as_bytes().to_vec(), in_blocks(content)].concat()
+    };
+    // GNU tar's formats: old, POSIX 0.0, 0.1 and 1.0, of which the last has its map before the content.
+    let layer = [
+        gnu.as_bytes().to_vec(),
+        in_blocks(SECRET.as_bytes()),
+        entry(
+            &[
+                ("GNU.sparse.size", &size),
+                ("GNU.sparse.numblocks", "1"),
+                ("GNU.sparse.offset", &at),
+                ("GNU.sparse.numbytes", &len),
+            ],
+            "posix-0.0",
+            SECRET.as_bytes(),
+        ),
+        entry(
+            &[
+                ("GNU.sparse.size", &size),
+                ("GNU.sparse.numblocks", "1"),
+                ("GNU.sparse.map", &format!("{at},{len}")),
+                ("GNU.sparse.name", "posix-0.1"),
+            ],
+            "GNUSparseFile.1/posix-0.1",
+            SECRET.as_bytes(),
+        ),
+        entry(
+            &[
+                ("GNU.sparse.major", "1"),
+                ("GNU.sparse.minor", "0"),
+                ("GNU.sparse.name", "posix-1.0"),
+                ("GNU.sparse.realsize", &size),
+            ],
+            "GNUSparseFile.1/posix-1.0",
+            &[in_blocks(map.as_bytes()), SECRET.into()].concat(),
+        ),
+        tar(&[("end", &secret_at(1))]),
+    ]
+    .concat();
+    let (walked, result) = read(&layer);
+    result.expect("it is a tar");
+    assert_eq!(places(&walked), ["gnu@0", "posix-0.0@0", "posix-0.1@0", "posix-1.0@512", "end@1"]);
+    assert_eq!(walked.bytes, layer.len() as u64);
 }
 
 #[test]
@@ -269,11 +397,8 @@ fn sparse_files_links_and_deletions_are_passed() {
     layer.extend(more);
     layer.extend(SECRET.as_bytes().iter().copied().chain([0; 512]).take(512));
     // Whatever its size says, a link has no content.
-    let mut link = tar::Header::new_gnu();
-    link.set_path("link").expect("it fits");
-    link.set_entry_type(tar::EntryType::Link);
+    let mut link = header("link", tar::EntryType::Link, 12);
     link.set_link_name("sparse").expect("it fits");
-    link.set_size(12);
     link.set_cksum();
     layer.extend(link.as_bytes());
     layer.extend(tar(&[("a/.wh.b", b""), ("c/.wh..wh..opq", b""), (".wh.d", b""), ("end", &secret_at(0))]));

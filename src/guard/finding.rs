@@ -145,7 +145,7 @@ fn short(digest: &str) -> &str {
 }
 
 /// A text of the image on one line, of bearable length: names may hold anything.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(LONGEST)

@@ -12,6 +12,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use anyhow::{Context as _, bail};
+use serde::de::IgnoredAny;
 
 use super::archive::{Limits, Unopened, Walk, Walked};
 use super::finding::Finding;
@@ -255,10 +256,13 @@ impl<'a> Reading<'a> {
             |size: &u64| *size <= LARGEST_DOCUMENT && self.kept.get() + size <= LARGEST_DOCUMENTS;
         if is_json && let Some(size) = size.filter(is_bearable) {
             source.read_to_end(&mut head)?;
-            self.kept.set(self.kept.get() + size);
-            let mut hits = Vec::new();
-            self.searcher.find(&head, &mut |hit| hits.push(hit));
-            return Ok(Blob::Document(head, hits));
+            // A layer may begin like this, too, with the name of a file.
+            if serde_json::from_slice::<IgnoredAny>(&head).is_ok() {
+                self.kept.set(self.kept.get() + size);
+                let mut hits = Vec::new();
+                self.searcher.find(&head, &mut |hit| hits.push(hit));
+                return Ok(Blob::Document(head, hits));
+            }
         }
         let Options { limits, is_allowed, .. } = self.options;
         let walk = Walk::new(self.searcher, limits, Rc::clone(&self.left), is_allowed);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fixture::{Oci, SECRET, gzip, searcher, sha256, tar};
+use super::fixture::{Oci, SECRET, gzip, searcher, sha256, tar, zstd};
 use super::image::{Examined, Options, examine};
 
 fn read(archive: &[u8]) -> anyhow::Result<Examined> {
@@ -180,6 +180,78 @@ fn layers_that_cannot_be_read_are_named_with_their_type() {
         format!(
             "cannot read layer `{digest}` of the image, of the type `{encrypted}`: a header's checksum does not match"
         )
+    );
+}
+
+#[test]
+fn the_content_of_a_layer_tells_how_it_is_read_not_its_type() {
+    let layer = tar(&[("x", SECRET.as_bytes())]);
+    let types = [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+        "application/vnd.example.of.nobody",
+        "",
+    ];
+    for media_type in types {
+        for content in [layer.clone(), gzip(&layer), zstd(&layer)] {
+            let mut oci = Oci::default();
+            let mut own = config();
+            own["rootfs"] = json!({"diff_ids": [sha256(&layer)]});
+            let config = oci.blob("application/vnd.oci.image.config.v1+json", own.to_string().into_bytes());
+            let mut descriptor = oci.blob(media_type, content);
+            descriptor["urls"] = json!(["https://host/x"]);
+            oci.manifest(&json!({"config": config, "layers": [descriptor]}), &json!({}));
+            let examined = read(&oci.archive(true)).expect("it is an image");
+            assert_eq!((examined.findings.len(), examined.layers_searched), (1, 1), "{media_type}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_may_begin_as_json_does() {
+    for name in ["[id].js", "{}", "[1]"] {
+        let mut oci = Oci::default();
+        let mut own = config();
+        let layer = tar(&[(name, SECRET.as_bytes())]);
+        own["rootfs"] = json!({"diff_ids": [sha256(&layer)]});
+        let config = oci.blob("application/vnd.oci.image.config.v1+json", own.to_string().into_bytes());
+        let layer = oci.blob("application/vnd.oci.image.layer.v1.tar", layer);
+        oci.manifest(&json!({"config": config, "layers": [layer]}), &json!({}));
+        let examined = read(&oci.archive(true)).expect("it is an image");
+        assert_eq!(examined.findings.len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn empty_layers_are_layers() {
+    let mut oci = Oci::default();
+    oci.image(config(), &[("RUN true", vec![]), ("RUN true", vec![0; 1024])]);
+    let mut own = config();
+    own["rootfs"] = json!({"diff_ids": [sha256(b"")]});
+    let config = oci.blob("application/vnd.oci.image.config.v1+json", own.to_string().into_bytes());
+    let layer = oci.blob("application/vnd.oci.image.layer.v1.tar", vec![]);
+    oci.manifest(&json!({"config": config, "layers": [layer]}), &json!({}));
+    let examined = read(&oci.archive(true)).expect("there are two images");
+    assert_eq!((examined.layers_searched, findings(&examined)), (3, vec![]));
+}
+
+#[test]
+fn a_document_that_clients_read_in_different_ways_is_refused() {
+    let of = |manifest: Value| {
+        let mut oci = Oci::default();
+        let digest = oci.manifest(&manifest, &json!({}));
+        error(&oci.archive(true)).replace(&digest, "DIGEST")
+    };
+    let config = json!({"digest": "sha256:1"});
+    assert_eq!(
+        of(json!({"config": config, "layers": [], "manifests": []})),
+        "`DIGEST` of the image is both a manifest and an index"
+    );
+    // Docker's schema 1.
+    assert_eq!(
+        of(json!({"schemaVersion": 1, "fsLayers": [{"blobSum": "sha256:1"}]})),
+        "`DIGEST` of the image, of the type `application/vnd.oci.image.manifest.v1+json`, is neither a manifest nor an \
+         index"
     );
 }
 

@@ -44,11 +44,11 @@ pub(super) struct History {
     pub(super) empty_layer: bool,
 }
 
-/// An index or a manifest (OCI image specification); each has a part of it.
+/// An index or a manifest (OCI image specification); each has a part of it, and none has both: what to one client is
+/// this image would be another one to the next (CVE-2021-41190).
 #[derive(Deserialize)]
 struct Manifest {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
+    manifests: Option<Vec<Descriptor>>,
     config: Option<Descriptor>,
     #[serde(default)]
     layers: Vec<Descriptor>,
@@ -116,7 +116,7 @@ impl Layout {
         let mut layout = Self::default();
         if let Some(digest) = blobs.paths.get("index.json") {
             layout.index(blobs, digest, &mut BTreeSet::new(), 0)?;
-            if let [root] = &document::<Manifest>(blobs, digest)?.manifests[..] {
+            if let Some([root]) = document::<Manifest>(blobs, digest)?.manifests.as_deref() {
                 layout.root = Some(root.digest.clone());
             }
         } else if let Some(digest) = blobs.paths.get("manifest.json") {
@@ -140,7 +140,7 @@ impl Layout {
             bail!("the image's indexes lie more than {DEEPEST} deep in each other");
         }
         self.indexes.push(digest.to_owned());
-        for descriptor in document::<Manifest>(blobs, digest)?.manifests {
+        for descriptor in document::<Manifest>(blobs, digest)?.manifests.unwrap_or_default() {
             if !seen.insert(descriptor.digest.clone()) {
                 continue;
             }
@@ -149,14 +149,22 @@ impl Layout {
                 continue;
             }
             let manifest: Manifest = document(blobs, &descriptor.digest)?;
-            match &manifest.config {
-                None => self.index(blobs, &descriptor.digest, seen, depth + 1)?,
-                Some(_) if descriptor.is_attestation() => {
+            match (&manifest.config, &manifest.manifests) {
+                (None, Some(_)) => self.index(blobs, &descriptor.digest, seen, depth + 1)?,
+                (Some(_), None) if descriptor.is_attestation() => {
                     self.attestations.push(Attestation::read(blobs, descriptor.digest, &manifest)?);
                 }
-                Some(config) => {
+                (Some(config), None) => {
                     self.image(blobs, Some(descriptor.digest), &config.digest, &manifest.layers)?;
                 }
+                (Some(_), Some(_)) => {
+                    bail!("`{}` of the image is both a manifest and an index", descriptor.digest)
+                }
+                (None, None) => bail!(
+                    "`{}` of the image, of the type `{}`, is neither a manifest nor an index",
+                    descriptor.digest,
+                    descriptor.media_type
+                ),
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::config::Place as Spot;
-use super::finding::{Finding, Place};
+use super::finding::{Finding, Place, shown};
 use super::image::Examined;
 use super::needle::Severity;
 use super::policy::{LeakCheck, Policy};
@@ -39,7 +39,7 @@ impl Verdict {
             match policy.allowance(&name(&finding.place)) {
                 Some(allowance) => verdict.allowed.push(format!("{finding}; allowed: {allowance}")),
                 None if finding.severity == Severity::Error => verdict.errors.push(finding),
-                None => verdict.warnings.push(finding),
+                None => verdict.warnings.push(as_maybe_a_word(finding)),
             }
         }
         for finding in std::mem::take(&mut examined.allowed) {
@@ -70,7 +70,9 @@ impl Verdict {
             lines.push(format!("and {} more that are allowed", self.examined.more_allowed));
         }
         let named = unopened.iter().take(NAMED);
-        lines.extend(named.map(|file| format!("Not opened: `{}`, {}", file.path.join("!"), file.reason)));
+        lines.extend(
+            named.map(|file| format!("Not opened: `{}`, {}", shown(&file.path.join("!")), file.reason)),
+        );
         let rest = unopened.len().saturating_sub(NAMED) as u64 + more_unopened;
         if rest > 0 {
             lines.push(format!("and {rest} more archives that were not opened"));
@@ -80,6 +82,22 @@ impl Verdict {
         }
         lines
     }
+}
+
+/// A finding of a value that may stand there by chance, with the way to say so.
+fn as_maybe_a_word(finding: Finding) -> Finding {
+    // What the finding hides, the glob leaves open.
+    let place = glob::Pattern::escape(&name(&finding.place)).replace("[*][*][*]", "*");
+    let place = if matches!(finding.place, Place::Layer { .. }) { format!("/{place}") } else { place };
+    let is_plain =
+        !place.contains(|c: char| c.is_control() || matches!(c, '`' | '#')) && !place.contains(": ");
+    let allow = if is_plain {
+        format!("set `leakCheckAllow: {place} = a word`")
+    } else {
+        "name the place in `leakCheckAllow`".to_owned()
+    };
+    let mend = finding.mend.map(|mend| format!("; if not, {mend}")).unwrap_or_default();
+    Finding { mend: Some(format!("if the value is also a mere word, {allow}{mend}")), ..finding }
 }
 
 fn layers(count: usize) -> String {
@@ -109,6 +127,7 @@ fn name(place: &Place) -> String {
 mod tests {
     use super::*;
     use crate::guard::Form;
+    use crate::guard::archive::{Reason, Unopened};
     use crate::guard::policy::Policy;
 
     fn finding(severity: Severity, place: Place) -> Finding {
@@ -137,6 +156,51 @@ mod tests {
     fn policy(inputs: &[(&str, &str)]) -> Policy {
         let env = inputs.iter().map(|(name, value)| (format!("INPUT_{name}"), *value)).collect();
         Policy::parse(&env).expect("the inputs are right")
+    }
+
+    #[test]
+    fn a_value_that_may_be_a_word_is_told_with_the_way_to_allow_it() {
+        let document = |spot| Place::Document(spot);
+        let table = [
+            (file("etc/mode"), "set `leakCheckAllow: /etc/mode = a word`"),
+            (file("src/[id]/***.txt"), "set `leakCheckAllow: /src/[[]id[]]/*.txt = a word`"),
+            (file("a\nb: c"), "name the place in `leakCheckAllow`"),
+            (document(Spot::Variable("MODE".to_owned())), "set `leakCheckAllow: env:MODE = a word`"),
+            (document(Spot::History(1)), "set `leakCheckAllow: history = a word`"),
+        ];
+        for (place, allow) in table {
+            let mend = Some("mount it".to_owned());
+            let found = Finding { mend, ..finding(Severity::Warning, place) };
+            let examined = || Examined { findings: vec![found.clone()], ..Examined::default() };
+            let warned = Verdict::of(examined(), &policy(&[])).warnings.remove(0).to_string();
+            assert_eq!(
+                warned,
+                format!("{found}").replace(
+                    ": mount it",
+                    &format!(": if the value is also a mere word, {allow}; if not, mount it")
+                )
+            );
+            // What is said does what it says.
+            if let Some((_, line)) = allow.split_once(": ") {
+                let policy = policy(&[("LEAKCHECKALLOW", line.trim_end_matches('`'))]);
+                assert_eq!(Verdict::of(examined(), &policy).allowed.len(), 1, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_image_takes_one_line() {
+        let unopened = vec![Unopened {
+            path: vec!["a\n##vso[task.complete]".to_owned(), "\u{1b}[31mb.xz".to_owned()],
+            reason: Reason::Format("xz"),
+        }];
+        let verdict = Verdict::of(Examined { unopened, ..Examined::default() }, &policy(&[]));
+        assert_eq!(
+            verdict.lines()[1],
+            r"Not opened: `a\n##vso[task.complete]!\u{1b}[31mb.xz`, xz is not opened"
+        );
+        let found = finding(Severity::Error, file("a\r\n##vso[task.complete]")).to_string();
+        assert!(found.contains(r"`a\r\n##vso[task.complete]`"), "{found}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::buildx::engine::{Engine, StoredImage};
 use crate::buildx::local::{LocalImage, Platform};
 use crate::dockerfile;
-use crate::guard::age::History;
+use crate::guard::age::{History, makes_layer};
 use crate::guard::image::{self, Examined, Options};
 use crate::guard::policy::{LeakCheck, Policy};
 use crate::guard::{Needle, Searcher};
@@ -128,6 +128,12 @@ impl Inspection {
         let kind = inspect["Descriptor"]["mediaType"].as_str();
         let single = kind.is_none_or(|kind| kind.contains(".manifest.v"));
         let Some(entries) = history.as_array().filter(|_| single) else { return false };
+        let layers = inspect["RootFS"]["Layers"].as_array().map_or(0, Vec::len);
+        // The newest entry is the first.
+        let last = entries.iter().find(|entry| entry["CreatedBy"].as_str().is_some_and(makes_layer));
+        if entries.len() < layers || last.is_some_and(|entry| entry["Size"] == 0) {
+            return false;
+        }
         let created: Vec<Option<SystemTime>> =
             entries.iter().rev().map(|entry| entry["Created"].as_u64().map(seconds)).collect();
         !created.is_empty() && self.predating(&created) == created.len()
@@ -149,7 +155,7 @@ impl Inspection {
         for Platform { config, layers } in platforms {
             let count = match self.brief.policy.check {
                 LeakCheck::Config => layers.len(),
-                _ => self.old_layers(config).min(layers.len()),
+                _ => self.old_layers(config, layers.len()),
             };
             unread.extend(layers[..count].iter().cloned());
             read.extend(layers[count..].iter().cloned());
@@ -157,13 +163,20 @@ impl Inspection {
         &unread - &read
     }
 
-    /// How many layers of an image, from the lowest on, were made before every secret.
-    fn old_layers(&self, config: &Value) -> usize {
+    /// How many of an image's `layers`, from the lowest on, were made before every secret.
+    fn old_layers(&self, config: &Value, layers: usize) -> usize {
         let history = config["history"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_empty = |entry: &&Value| entry["empty_layer"] == true;
+        let is_lost = |entry: &Value| entry["created_by"].as_str().is_some_and(makes_layer);
+        let made = history.iter().filter(|entry| !is_empty(entry)).count();
+        // A history that has not one entry for each layer tells the time of none.
+        if made != layers || history.iter().filter(is_empty).any(is_lost) {
+            return 0;
+        }
         let created = |entry: &Value| humantime::parse_rfc3339(entry["created"].as_str()?).ok();
         let created: Vec<_> = history.iter().map(created).collect();
         let old = &history[..self.predating(&created)];
-        old.iter().filter(|entry| entry["empty_layer"] != true).count()
+        old.iter().filter(|entry| !is_empty(entry)).count()
     }
 }
 
@@ -196,4 +209,36 @@ fn described(inspect: &Value, history: &Value) -> anyhow::Result<Vec<u8>> {
         archive.append_data(&mut header, path, content.as_bytes()).context("cannot write to memory")?;
     }
     archive.into_inner().context("cannot write to memory")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Severity;
+
+    /// Whether an image of two layers with this history, the newest entry first, needs no search.
+    fn predates(history: &Value) -> bool {
+        let needle = Needle {
+            name: "the job access token".to_owned(),
+            value: b"a-token-of-the-job".to_vec().into(),
+            severity: Severity::Error,
+            born: Some(seconds(1_800_000_000)),
+        };
+        let brief = Brief { policy: Policy::default(), source: None, pinned: false };
+        let inspection = Inspection { searcher: Searcher::new(vec![needle]), brief: Arc::new(brief) };
+        inspection.predates_all(&json!({"RootFS": {"Layers": ["sha256:1", "sha256:2"]}}), history)
+    }
+
+    #[test]
+    fn a_history_of_other_layers_proves_no_age() {
+        let old = 1_700_000_000;
+        let entry = |text: &str, size: u64| json!({"Created": old, "CreatedBy": text, "Size": size});
+        let (base, env) = (entry("ADD rootfs.tar /", 9), entry("ENV a=b", 0));
+        let run = |size| entry("RUN /bin/sh -c make # buildkit", size);
+        assert!(predates(&json!([run(5), base])));
+        assert!(predates(&json!([env, run(5), base])));
+        assert!(!predates(&json!([run(5)])), "shorter than the layers");
+        assert!(!predates(&json!([run(0), base, base, base])), "longer than the layers");
+        assert!(!predates(&json!([])));
+    }
 }
