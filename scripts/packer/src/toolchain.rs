@@ -1,5 +1,5 @@
-//! What builds the binaries: the machine's own toolchain for itself, and one for all platforms, made of rustc, zig as C
-//! compiler and linker, and `cargo-zigbuild`, which tells rustc how to call zig.
+//! What builds the binaries: the machine's own toolchain for itself, and one for all platforms, made of rustc, the sources
+//! of its standard library, zig as C compiler and linker, and `cargo-zigbuild`, which tells rustc how to call zig.
 //!
 //! Edge: runs the tools to see whether they are there. Rule: all that is missing is named at once, before a build.
 
@@ -21,34 +21,28 @@ pub(crate) enum Toolchain {
     Own,
     /// The one for all platforms.
     Cross {
-        /// Where rustc has its libraries.
-        sysroot: PathBuf,
+        /// The sources of rustc's standard library.
+        library: PathBuf,
     },
 }
 
 impl Toolchain {
     /// The toolchain for all platforms, if it can build for these.
     pub(crate) fn cross(platforms: &[&'static Platform]) -> Result<Self> {
-        let sysroot = sysroot()?;
+        let library = Path::new(&rustc(&["--print", "sysroot"])?).join("lib/rustlib/src/rust/library");
         let mut missing = Vec::new();
         let mut installs = Vec::new();
         if !runs("cargo-zigbuild", &["--version"]) {
-            missing.push("`cargo-zigbuild`".to_owned());
-            installs.push("pip install cargo-zigbuild");
+            missing.push("`cargo-zigbuild`");
+            installs.push("`pip install cargo-zigbuild`");
         }
         if !has_zig() {
-            missing.push("`zig`".to_owned());
-            installs.push("pip install ziglang");
+            missing.push("`zig`");
+            installs.push("`pip install ziglang`");
         }
-        let mut hint = installs.iter().map(|install| format!("`{install}`")).collect::<Vec<_>>();
-        let bare: Vec<&str> = platforms
-            .iter()
-            .map(|platform| platform.triple)
-            .filter(|triple| library(&sysroot, triple) == Library::Missing)
-            .collect();
-        if !bare.is_empty() {
-            missing.push(format!("Rust's standard library for {}", bare.join(", ")));
-            hint.push(format!("`rustup target add {}` (or `rustup component add rust-src`)", bare.join(" ")));
+        if !library.is_dir() {
+            missing.push("sources of Rust's standard library");
+            installs.push("`rustup component add rust-src`");
         }
         if !missing.is_empty() {
             let names: Vec<&str> = platforms.iter().map(|platform| platform.name).collect();
@@ -56,10 +50,10 @@ impl Toolchain {
                 "cannot build for {}: this machine has no {}\n\nhint: {}; `scripts/cross` brings all of it",
                 names.join(", "),
                 missing.join(", no "),
-                hint.join(", ")
+                installs.join(", ")
             );
         }
-        Ok(Self::Cross { sysroot })
+        Ok(Self::Cross { library })
     }
 
     /// The command that builds the binary for `platform` from the sources at `root`.
@@ -72,22 +66,28 @@ impl Toolchain {
                 command.arg("build");
                 command
             }
-            Self::Cross { sysroot } => {
+            Self::Cross { library } => {
                 let mut command = Command::new("cargo-zigbuild");
                 command.args(["zigbuild", "--target", platform.triple]);
-                command.env("CARGO", cargo).env("MACOSX_DEPLOYMENT_TARGET", MACOS);
-                if library(sysroot, platform.triple) == Library::Sources {
-                    // What rustup delivers is built by the same flags, from the same sources.
-                    command.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
-                    flags.push(remap(&sources(sysroot).canonicalize()?, "/rust")?);
-                    if platform.libc == Libc::Musl {
-                        flags.push("-Clink-self-contained=no".to_owned());
-                    }
+                // For size, as the crate, and without what resolves names in a backtrace: a release has no names.
+                command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+                command
+                    .env("CARGO", cargo)
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env("MACOSX_DEPLOYMENT_TARGET", MACOS);
+                flags.push(remap(&library.canonicalize()?, "/rust")?);
+                if platform.libc != Libc::Windows {
+                    // A panic aborts, so nobody unwinds a stack; but rustc demands the tables on Windows.
+                    flags.push("-Cforce-unwind-tables=no".to_owned());
                 }
-                if platform.libc == Libc::Apple {
-                    flags.push(format!("-Clink-arg=-F{}", frameworks().display()));
-                    // By the linker, which signs what it writes: a change after that would break the signature.
-                    flags.extend(["-Cstrip=none".to_owned(), "-Clink-arg=-s".to_owned()]);
+                match platform.libc {
+                    Libc::Musl => flags.push("-Clink-self-contained=no".to_owned()),
+                    Libc::Windows => {}
+                    Libc::Apple => {
+                        flags.push(format!("-Clink-arg=-F{}", frameworks().display()));
+                        // By the linker, which signs what it writes: a change after that would break the signature.
+                        flags.extend(["-Cstrip=none".to_owned(), "-Clink-arg=-s".to_owned()]);
+                    }
                 }
                 command
             }
@@ -100,34 +100,6 @@ impl Toolchain {
             .stderr(Stdio::inherit());
         Ok(command)
     }
-}
-
-/// How rustc has its standard library for a target.
-#[derive(Debug, PartialEq, Eq)]
-enum Library {
-    /// Compiled.
-    Compiled,
-    /// As sources.
-    Sources,
-    Missing,
-}
-
-fn library(sysroot: &Path, triple: &str) -> Library {
-    if sysroot.join("lib/rustlib").join(triple).join("lib").is_dir() {
-        Library::Compiled
-    } else if sources(sysroot).is_dir() {
-        Library::Sources
-    } else {
-        Library::Missing
-    }
-}
-
-fn sources(sysroot: &Path) -> PathBuf {
-    sysroot.join("lib/rustlib/src/rust/library")
-}
-
-fn sysroot() -> Result<PathBuf> {
-    rustc(&["--print", "sysroot"]).map(PathBuf::from)
 }
 
 /// The compiler's release and commit, as it names them.
@@ -174,22 +146,4 @@ fn cargo_home() -> Result<PathBuf> {
 fn remap(from: &Path, to: &str) -> Result<String> {
     let from = from.to_str().with_context(|| format!("the path `{}` is not UTF-8", from.display()))?;
     Ok(format!("--remap-path-prefix={from}={to}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn a_library_is_compiled_or_has_sources_or_is_missing() {
-        let sysroot = tempfile::tempdir().unwrap();
-        let of = |triple| library(sysroot.path(), triple);
-        assert_eq!(of("a"), Library::Missing);
-        fs::create_dir_all(sources(sysroot.path())).unwrap();
-        assert_eq!(of("a"), Library::Sources);
-        fs::create_dir_all(sysroot.path().join("lib/rustlib/a/lib")).unwrap();
-        assert_eq!((of("a"), of("b")), (Library::Compiled, Library::Sources));
-    }
 }

@@ -12,6 +12,10 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use crate::package::Part;
 
+/// Above 9, what the level exceeds 9 by is how often zopfli looks for a shorter way to say the same. The first two times
+/// take 3 % off a package; fifteen take 0.05 % more, in twice the time.
+const LEVEL: i64 = 11;
+
 /// FAT's attribute of a folder.
 const FOLDER: u32 = 0x10;
 
@@ -19,7 +23,8 @@ const FOLDER: u32 = 0x10;
 pub(crate) fn write(parts: &[Part]) -> Result<Vec<u8>> {
     let options = SimpleFileOptions::DEFAULT
         .compression_method(CompressionMethod::Deflated)
-        .compression_level(Some(9))
+        .compression_level(Some(LEVEL))
+        .with_zopfli_buffer(None)
         .last_modified_time(DateTime::DEFAULT)
         .system(System::Dos)
         .external_attributes(0);
@@ -86,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_binary_comes_out_as_it_went_in() {
-        let binary: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        let binary: Vec<u8> = (0..20_000_u32).flat_map(u32::to_le_bytes).collect();
         let mut archive = ZipArchive::new(Cursor::new(package(&binary))).unwrap();
         let mut bytes = Vec::new();
         archive.by_name("task/bin/linux-x64/feedbuild").unwrap().read_to_end(&mut bytes).unwrap();
