@@ -11,6 +11,19 @@ use crate::checksums;
 /// The folder of the task's files in the package.
 pub(crate) const TASK: &str = "task";
 
+/// The folder of the pictures in the package. The page of the extension lies beside it, so that a link from there is the
+/// same from the package's root: the marketplace finds a picture by its asset's type, which is its path.
+const PICTURES: &str = "images";
+
+/// The pictures on the page of the extension.
+const PICTURE_FILES: [&str; 3] = ["images/log.png", "images/refused.png", "images/summary.png"];
+
+/// The type of the extension's icon among its assets.
+pub(crate) const ICON: &str = "Microsoft.VisualStudio.Services.Icons.Default";
+
+/// The type of the license among the assets.
+pub(crate) const LICENSE: &str = "Microsoft.VisualStudio.Services.Content.License";
+
 /// The manifest, with the keys that this extension uses.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -44,6 +57,9 @@ pub(crate) struct Target {
 #[serde(deny_unknown_fields)]
 struct Folder {
     path: String,
+    /// Whether the marketplace gives each file an address.
+    #[serde(default)]
+    addressable: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,7 +85,7 @@ struct Page {
 /// A file that the marketplace shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asset<'a> {
-    /// The last part of the asset's type, after `Microsoft.VisualStudio.Services.`.
+    /// The asset's type.
     pub(crate) kind: &'static str,
     pub(crate) path: &'a str,
     pub(crate) content_type: Option<&'a str>,
@@ -102,21 +118,25 @@ impl Extension {
                 );
             }
         }
-        let files: Vec<&str> = extension.files.iter().map(|folder| folder.path.as_str()).collect();
-        if files != [TASK, checksums::NAME] {
-            bail!("`files` is not `{TASK}` and `{}`", checksums::NAME);
+        let files: Vec<_> =
+            extension.files.iter().map(|folder| (folder.path.as_str(), folder.addressable)).collect();
+        if files != [(TASK, false), (checksums::NAME, false), (PICTURES, true)] {
+            bail!("`files` is not `{TASK}`, `{}` and, addressable, `{PICTURES}`", checksums::NAME);
         }
         Ok(extension)
     }
 
-    /// The icon, the page and the license.
-    pub(crate) fn assets(&self) -> [Asset<'_>; 3] {
+    /// The pictures, the icon, the page and the license.
+    pub(crate) fn assets(&self) -> Vec<Asset<'_>> {
         let Content { details, license } = &self.content;
-        [
-            Asset { kind: "Icons.Default", path: &self.icons.default, content_type: None },
-            details.asset("Content.Details"),
-            license.asset("Content.License"),
-        ]
+        let mut assets: Vec<_> =
+            PICTURE_FILES.into_iter().map(|path| Asset { kind: path, path, content_type: None }).collect();
+        assets.extend([
+            Asset { kind: ICON, path: &self.icons.default, content_type: None },
+            details.asset("Microsoft.VisualStudio.Services.Content.Details"),
+            license.asset(LICENSE),
+        ]);
+        assets
     }
 
     /// The package's file name, as `tfx` gives it.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use crate::manifest::Extension;
+use crate::manifest::{Extension, ICON, LICENSE};
 use crate::stage::{File, Stage};
 
 const VSIX_MANIFEST: &str = "extension.vsixmanifest";
@@ -151,8 +151,8 @@ fn metadata(xml: &mut Xml, extension: &Extension) -> std::io::Result<()> {
         text(xml, "Tags", &extension.tags.join(","))?;
         for asset in extension.assets() {
             match asset.kind {
-                "Icons.Default" => text(xml, "Icon", asset.path)?,
-                "Content.License" => text(xml, "License", asset.path)?,
+                ICON => text(xml, "Icon", asset.path)?,
+                LICENSE => text(xml, "License", asset.path)?,
                 _ => {}
             }
         }
@@ -162,11 +162,12 @@ fn metadata(xml: &mut Xml, extension: &Extension) -> std::io::Result<()> {
 }
 
 fn assets(xml: &mut Xml, extension: &Extension) -> std::io::Result<()> {
-    let named = extension.assets().map(|asset| (asset.kind, asset.path));
+    let mut assets: Vec<_> = extension.assets().iter().map(|asset| (asset.kind, asset.path)).collect();
+    assets.push(("Microsoft.VisualStudio.Services.Manifest", VSO_MANIFEST));
     xml.create_element("Assets").write_inner_content(|xml| {
-        for (kind, path) in named.into_iter().chain([("Manifest", VSO_MANIFEST)]) {
+        for (kind, path) in assets {
             xml.create_element("Asset")
-                .with_attribute(("Type", format!("Microsoft.VisualStudio.Services.{kind}").as_str()))
+                .with_attribute(("Type", kind))
                 .with_attribute(("d:Source", "File"))
                 .with_attribute(("Path", path))
                 .with_attribute(("Addressable", "true"))
@@ -261,8 +262,11 @@ mod tests {
     <InstallationTarget Id="Microsoft.VisualStudio.Services"/>
   </Installation>
   <Assets>
+    <Asset Type="images/log.png" d:Source="File" Path="images/log.png" Addressable="true"/>
+    <Asset Type="images/refused.png" d:Source="File" Path="images/refused.png" Addressable="true"/>
+    <Asset Type="images/summary.png" d:Source="File" Path="images/summary.png" Addressable="true"/>
     <Asset Type="Microsoft.VisualStudio.Services.Icons.Default" d:Source="File" Path="extension/icon.png" Addressable="true"/>
-    <Asset Type="Microsoft.VisualStudio.Services.Content.Details" d:Source="File" Path="extension/overview.md" Addressable="true"/>
+    <Asset Type="Microsoft.VisualStudio.Services.Content.Details" d:Source="File" Path="overview.md" Addressable="true"/>
     <Asset Type="Microsoft.VisualStudio.Services.Content.License" d:Source="File" Path="LICENSE" Addressable="true"/>
     <Asset Type="Microsoft.VisualStudio.Services.Manifest" d:Source="File" Path="extension.vsomanifest" Addressable="true"/>
   </Assets>

@@ -22,6 +22,15 @@ const TASK_FILES: [(&str, &str); 4] = [
     ("post-job.js", "scripts/post-job.js"),
 ];
 
+/// The repository's file for an asset of the package.
+fn source(asset: &str) -> String {
+    match asset.split_once('/') {
+        None if asset == "overview.md" => format!("extension/{asset}"),
+        Some(("images", name)) => format!("docs/images/{name}"),
+        _ => asset.to_owned(),
+    }
+}
+
 /// Everything that a package is made from.
 pub(crate) struct Stage {
     pub(crate) extension: Extension,
@@ -66,7 +75,7 @@ impl Stage {
         files.push(File { path: checksums::NAME.to_owned(), bytes: Vec::new() });
         let sums = files.len() - 1;
         for asset in extension.assets() {
-            files.push(File { path: asset.path.to_owned(), bytes: read(root, asset.path)? });
+            files.push(File { path: asset.path.to_owned(), bytes: read(root, &source(asset.path))? });
         }
         let mut stage = Self { extension, manifest, files };
         stage.files[sums].bytes = checksums::render(&package::parts(&stage)?).into_bytes();
@@ -150,7 +159,10 @@ pub(crate) mod tests {
                 "LICENSE",
                 "SHA256SUMS.txt",
                 "extension/icon.png",
-                "extension/overview.md",
+                "images/log.png",
+                "images/refused.png",
+                "images/summary.png",
+                "overview.md",
                 "task/LICENSE.txt",
                 "task/THIRD-PARTY-NOTICES.txt",
                 "task/bin/linux-x64/feedbuild",
@@ -162,6 +174,38 @@ pub(crate) mod tests {
                 "vss-extension.json",
             ]
         );
+    }
+
+    #[test]
+    fn icons_have_the_sizes_that_the_marketplace_and_the_editor_show() {
+        // Width and height are the first of the first chunk, after the signature and the chunk's head (PNG, 11.2.1).
+        let size = |path| {
+            let png = read(crate::root(), path).unwrap();
+            assert_eq!(&png[..16], b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "{path}");
+            [16, 20].map(|at| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()))
+        };
+        assert_eq!(size("extension/icon.png"), [128, 128]);
+        assert_eq!(size("extension/task-icon.png"), [32, 32]);
+    }
+
+    #[test]
+    fn the_page_shows_every_picture_and_no_other() {
+        let page = fs::read_to_string(crate::root().join("extension/overview.md")).unwrap();
+        let mut shown: Vec<_> = page
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .filter(|link| link.starts_with("images/"))
+            .collect();
+        shown.sort_unstable();
+        let stage = sample(b"binary");
+        let packed: Vec<_> = stage
+            .files
+            .iter()
+            .map(|file| file.path.as_str())
+            .filter(|path| path.starts_with("images/"))
+            .collect();
+        assert_eq!(shown, packed);
     }
 
     #[test]

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_package_as_it_was_packed_is_sound() {
-        assert_eq!(verify(&package(|_| ())).unwrap(), 15);
+        assert_eq!(verify(&package(|_| ())).unwrap(), 18);
     }
 
     #[test]
