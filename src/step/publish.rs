@@ -40,10 +40,7 @@ impl Step<'_> {
                 _ => Ok(std::mem::take(&mut report.references)),
             }
         };
-        // On the heap: it would make every future above it large.
-        let both = Box::pin(async { Ok(tokio::join!(tag, details(built))) });
-        let (tagged, details) = self.cancel.unless(both).await?;
-        (report.references, report.details) = (tagged?, details);
+        report.references = self.cancel.unless(tag).await?;
         let Some(destination) = destination else { return Ok(()) };
         if plan.command == Command::Build {
             return Ok(());
@@ -112,9 +109,17 @@ impl Step<'_> {
 }
 
 /// What the engine says of an image in its store.
-async fn details(built: &Built<'_>) -> Option<ImageDetails> {
-    match built {
-        Built::Stored { engine, image, .. } => engine.details(&image.id).await.ok(),
+pub(super) fn details<'e>(
+    built: &Built<'e>,
+) -> impl Future<Output = anyhow::Result<Option<ImageDetails>>> + use<'e> {
+    let stored = match built {
+        Built::Stored { engine, image, .. } => Some((*engine, image.id.clone())),
         Built::Exported { .. } => None,
+    };
+    async move {
+        Ok(match stored {
+            Some((engine, id)) => engine.details(&id).await.ok(),
+            None => None,
+        })
     }
 }
