@@ -25,8 +25,7 @@ pub struct Console {
 impl Console {
     /// A line of text, ours or a child's.
     pub fn line(&self, text: &str) {
-        let text = self.redactor().redact(text);
-        let text = neutralise(&text);
+        let text = self.shown(text);
         if let Some(transcript) = &mut *self.transcript() {
             transcript.line(&text);
         }
@@ -59,8 +58,7 @@ impl Console {
 
     /// How far the step is, in percent, shown beside it while it runs.
     pub fn progress(&self, percent: u8, doing: &str) {
-        let doing = self.redact(doing);
-        self.command(LoggingCommand::Progress(percent, &doing));
+        self.command(LoggingCommand::Progress(percent, &self.shown(doing)));
     }
 
     /// Something that the user may want to know and need not act on.
@@ -75,31 +73,29 @@ impl Console {
 
     /// Something that the user should look at; shown on the run page.
     pub fn warning(&self, text: &str) {
-        let text = self.redact(text);
-        self.command(LoggingCommand::Warning(&text));
+        self.command(LoggingCommand::Warning(&self.shown(text)));
     }
 
     /// The error that ends the step; shown on the run page.
     pub fn error(&self, text: &str) {
-        let text = self.redact(text);
-        self.command(LoggingCommand::Error(&text));
+        self.command(LoggingCommand::Error(&self.shown(text)));
     }
 
     /// Something to look at, on a line (from 1) of a file; shown on the run page with both.
     pub fn warning_at(&self, file: &Path, line: usize, text: &str) {
-        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        let (path, text) = (self.redact(&file.display().to_string()), self.shown(text));
         self.command(LoggingCommand::WarningAt(FileLine { path: &path, line, code: None }, &text));
     }
 
     /// A finding of the check `code` on a line (from 1) of a file.
     pub fn check_at(&self, file: &Path, line: usize, code: &str, text: &str) {
-        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        let (path, text) = (self.redact(&file.display().to_string()), self.shown(text));
         self.command(LoggingCommand::WarningAt(FileLine { path: &path, line, code: Some(code) }, &text));
     }
 
     /// An error on a line (from 1) of a file; shown on the run page with both.
     pub fn error_at(&self, file: &Path, line: usize, text: &str) {
-        let (path, text) = (self.redact(&file.display().to_string()), self.redact(text));
+        let (path, text) = (self.redact(&file.display().to_string()), self.shown(text));
         self.command(LoggingCommand::ErrorAt(FileLine { path: &path, line, code: None }, &text));
     }
 
@@ -148,14 +144,19 @@ impl Console {
         self.redactor().redact(text)
     }
 
+    /// `text` as it may be shown: without our secrets and without commands. The agent takes no command out of the data of
+    /// another one, but who reads the log later may.
+    fn shown(&self, text: &str) -> String {
+        neutralise(&self.redact(text)).into_owned()
+    }
+
     /// The secrets known so far.
     pub fn redactor(&self) -> MutexGuard<'_, Redactor> {
         self.redactor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn formatted(&self, kind: &str, text: &str) {
-        let text = self.redact(text);
-        write_line(&format!("##[{kind}]{}", neutralise(&text)));
+        write_line(&format!("##[{kind}]{}", self.shown(text)));
     }
 }
 

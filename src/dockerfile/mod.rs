@@ -4,6 +4,7 @@
 
 mod base;
 mod copies;
+mod directive;
 mod history;
 mod line;
 pub mod locate;
@@ -15,6 +16,7 @@ mod word;
 
 pub use base::{BaseImage, base_image};
 pub use copies::{ContextCopy, context_copies};
+pub use directive::skips_check;
 pub use history::lines_of_history;
 pub use line::find_line;
 pub use locate::locate;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::word;
+use super::{directive, word};
 use crate::csv;
 
 /// A Dockerfile without comments, continuation lines and here-documents.
@@ -37,7 +37,7 @@ pub(super) struct Instruction {
 impl Dockerfile {
     pub(super) fn parse(text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let escape = escape_directive(text);
+        let escape = directive::escape(text);
         let mut instructions = Vec::new();
         let mut lines = (1..).zip(text.lines().map(|line| line.trim_end_matches('\r')));
         while let Some((number, first)) = lines.next() {
@@ -137,20 +137,6 @@ fn mount_field(field: &str) -> Option<(&'static str, Option<String>)> {
         _ => return None,
     };
     Some((key, value))
-}
-
-/// The value of `# escape=`, which only counts among the directives at the very top.
-fn escape_directive(text: &str) -> char {
-    for line in text.lines() {
-        let directive = line.trim_start().strip_prefix('#').and_then(|comment| comment.split_once('='));
-        let Some((name, value)) = directive else { break };
-        match name.trim().to_ascii_lowercase().as_str() {
-            "escape" => return if value.trim() == "`" { '`' } else { '\\' },
-            "syntax" | "check" => {}
-            _ => break,
-        }
-    }
-    '\\'
 }
 
 fn is_blank_or_comment(line: &str) -> bool {

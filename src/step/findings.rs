@@ -4,6 +4,7 @@ use super::Step;
 use crate::buildx::progress::{BuildLog, Failure, Instruction, Location};
 use crate::dockerfile;
 use crate::plan::BuildPlan;
+use crate::preflight::names;
 use crate::report::{failure, issues};
 
 impl Step<'_> {
@@ -13,7 +14,7 @@ impl Step<'_> {
         for issue in issues::checks(&log.warnings, dockerfile) {
             match issue.line {
                 // The preflight has told it, by the same words in the name.
-                Some(_) if issue.code == Some("SecretsUsedInArgOrEnv") => {}
+                Some(_) if issue.code == Some(names::CHECK) => {}
                 Some(line) => {
                     self.console.check_at(dockerfile, line, issue.code.unwrap_or_default(), &issue.text);
                 }

@@ -80,7 +80,9 @@ impl Step<'_> {
         let target = build.options.target.as_deref();
         let fed: Vec<&str> = build.entries.iter().map(|(id, _)| id.as_str()).collect();
         let fed: Vec<&str> = fed.into_iter().chain(build.own.iter().map(|own| own.id.as_str())).collect();
-        let mut told = names::warnings(&dockerfile::declarations(&build.text, target, &build_args)?, &fed);
+        let declarations = dockerfile::declarations(&build.text, target, &build_args)?;
+        let is_silenced = dockerfile::skips_check(&build.text, &build_args, names::CHECK);
+        let mut told = if is_silenced { Vec::new() } else { names::warnings(&declarations, &fed) };
         let copies = dockerfile::context_copies(&build.text, target, &build_args)?;
         told.extend(self.copied_credentials(build, &copies));
         for (line, text) in told {

@@ -144,4 +144,6 @@ impl Progress {
 }
 
 #[cfg(test)]
+mod splits;
+#[cfg(test)]
 mod tests;

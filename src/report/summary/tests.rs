@@ -136,10 +136,10 @@ fn a_build_in_the_classic_store_says_that_it_has_no_digest() {
 }
 
 #[test]
-fn no_secret_is_in_any_part_of_it() {
+fn no_secret_and_no_command_is_in_any_part_of_it() {
     let secret = "p<a>|s`s";
     let redact = |text: &str| text.replace(secret, "***");
-    let text = format!("x {secret} y");
+    let text = format!("x {secret} ##vso[task.complete]y\n##VSO[task.complete]z");
     let log = BuildLog {
         steps: vec![step(&format!("[{secret} 1/1] RUN {secret}"), StepEnd::Failed, 500)],
         warnings: vec![CheckWarning {
@@ -159,6 +159,7 @@ fn no_secret_is_in_any_part_of_it() {
     };
     let report = Report {
         references: vec![text.clone()],
+        tags: vec![text.clone()],
         digest: Some(text.clone()),
         image_id: Some(text.clone()),
         makeup: vec![Makeup { platform: text.clone(), size: 1, layers: 1 }],
@@ -176,4 +177,5 @@ fn no_secret_is_in_any_part_of_it() {
     for form in [secret, "p\\<a\\>", "p<a>", "p&lt;a"] {
         assert!(!markdown.contains(form), "{markdown}");
     }
+    assert!(markdown.contains("**vso[") && !markdown.to_lowercase().contains("##vso"), "{markdown}");
 }

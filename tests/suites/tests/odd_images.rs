@@ -32,7 +32,7 @@ fn history(times: &[&str]) -> Value {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]) {

@@ -102,6 +102,20 @@ fn a_declaration_of_a_secret_is_told() {
 }
 
 #[test]
+fn a_check_that_the_dockerfile_skips_tells_nothing() {
+    let dockerfile = "FROM feedbuild-test/base\nARG API_KEY\nENV DB_PASSWORD=x\n";
+    let told_of = |directive: &str, build_args: &str| {
+        let world = World::new(Store::Containerd);
+        let step = world.build_step(&format!("{directive}{dockerfile}")).input("buildArgs", build_args);
+        told(&world, &succeeded(step.run().unwrap())).len()
+    };
+    assert_eq!(told_of("", ""), 2);
+    assert_eq!(told_of("# check=skip=SecretsUsedInArgOrEnv\n", ""), 0);
+    assert_eq!(told_of("# check=skip=StageNameCasing\n", ""), 2);
+    assert_eq!(told_of("", "BUILDKIT_DOCKERFILE_CHECK=skip=all"), 0);
+}
+
+#[test]
 fn a_secret_in_plain_sight_is_refused() {
     let encoded = "Y2FuYXJ5LWtleS03YjFmMGMzZTU5ZDI=";
     let cases = [
