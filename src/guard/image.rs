@@ -77,6 +77,8 @@ pub struct Examined {
     pub unopened: Vec<Unopened>,
     /// How many there are beyond these.
     pub more_unopened: u64,
+    /// How many secrets were searched for.
+    pub needles: usize,
     /// How many layers were searched.
     pub layers_searched: usize,
     /// How many were not, since [`Options::is_skipped`] said so.

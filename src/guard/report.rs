@@ -213,7 +213,12 @@ impl Report<'_> {
     }
 
     fn finish(self, layout: Layout) -> Examined {
-        let mut examined = Examined { root: layout.root, absent: layout.absent, ..Examined::default() };
+        let mut examined = Examined {
+            root: layout.root,
+            absent: layout.absent,
+            needles: self.searcher.needles().len(),
+            ..Examined::default()
+        };
         examined.attestations = layout.attestations.into_iter().map(|all| all.manifest).collect();
         examined.images = layout.images.into_iter().map(|(image, _)| image).collect();
         for (digest, blob) in &self.blobs.by_digest {

@@ -60,10 +60,17 @@ impl Verdict {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let Examined { layers_searched, layers_skipped, bytes, unopened, more_unopened, .. } = &self.examined;
-        let mut lines = vec![format!("Searched {} ({:.1} MB)", layers(*layers_searched), megabytes(*bytes))];
+        let clean = self.errors.is_empty() && self.warnings.is_empty() && self.allowed.is_empty();
+        let mut lines = vec![format!(
+            "Searched {} ({:.1} MB) and the config for {}{}",
+            count(*layers_searched, "layer"),
+            megabytes(*bytes),
+            count(self.examined.needles, "secret"),
+            if clean { ": none is there" } else { "" }
+        )];
         if *layers_skipped > 0 {
             let why = if self.only_config { "`leakCheck` is `config`" } else { "older than every secret" };
-            lines.push(format!("Skipped {}: {why}", layers(*layers_skipped)));
+            lines.push(format!("Skipped {}: {why}", count(*layers_skipped, "layer")));
         }
         lines.extend(self.allowed.iter().cloned());
         if self.examined.more_allowed > 0 {
@@ -100,8 +107,8 @@ fn as_maybe_a_word(finding: Finding) -> Finding {
     Finding { mend: Some(format!("if the value is also a mere word, {allow}{mend}")), ..finding }
 }
 
-fn layers(count: usize) -> String {
-    if count == 1 { "1 layer".to_owned() } else { format!("{count} layers") }
+fn count(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people, with one digit behind the point")]
@@ -211,6 +218,7 @@ mod tests {
                 finding(Severity::Warning, file("etc/b")),
                 finding(Severity::Error, Place::Document(Spot::Variable("MODE".to_owned()))),
             ],
+            needles: 3,
             layers_searched: 2,
             layers_skipped: 1,
             bytes: 1_500_000,
@@ -221,7 +229,7 @@ mod tests {
         assert_eq!(
             verdict.lines(),
             [
-                "Searched 2 layers (1.5 MB)",
+                "Searched 2 layers (1.5 MB) and the config for 3 secrets",
                 "Skipped 1 layer: older than every secret",
                 "secret `K` is in the image, as it is, in the variable `MODE` of its config; allowed: env:MODE (a word)",
             ]
