@@ -221,6 +221,36 @@ fn a_tag_that_moves_between_push_and_reading() {
 }
 
 #[test]
+fn a_name_in_the_store_that_moves_between_our_tag_and_our_push() {
+    for store in STORES {
+        let (world, repository) = (World::new(store), unique("moves"));
+        // All names are given before the first is pushed, and the reading of that one waits.
+        let path = format!("GET /v2/{repository}/manifests/one");
+        world.registry.fault(&path, Fault::Delay(Duration::from_secs(2)), 1);
+        let running = step(&world, &repository).input("tags", "one,two").start().unwrap();
+        world.registry.wait_for(&path, 1, Duration::from_mins(1));
+        let two = format!("{}/{repository}:two", world.registry.host());
+        world.docker(&["tag", "feedbuild-test/base", &two]);
+        let outcome = running.wait().unwrap();
+        let (digest, config) = world.held(&repository, "two").unwrap();
+        let (built, built_config) = world.held(&repository, "one").unwrap();
+        let (found, built) = match store {
+            Store::Containerd => (format!("manifest {digest}"), built),
+            Store::Classic => (format!("config {config}"), built_config),
+        };
+        assert_eq!(
+            error(&world, &repository, &outcome),
+            format!(
+                "cannot verify `REGISTRY/APP:two` (pushed: REGISTRY/APP:one, REGISTRY/APP:two)\n  caused by: the registry \
+                 does not hold what was built: {found} instead of {built}\n\nhint: somebody else may have pushed the same tag \
+                 meanwhile; use a tag of this run alone, such as `$(Build.BuildId)`"
+            )
+        );
+        assert_eq!(outcome.output_variables, []);
+    }
+}
+
+#[test]
 fn a_slow_registry_is_waited_for() {
     let cases = STORES.map(|store| (store, "/v2/", Fault::Delay(Duration::from_millis(300)), usize::MAX));
     let outcomes =
