@@ -96,7 +96,10 @@ impl Destination<'_> {
                 .read_back(tag, image, &mut registry, login.as_ref(), network)
                 .await
                 .with_context(|| format!("cannot verify `{reference}` ({})", pushed(number + 1)))?;
-            console.line(&format!("{reference} is {}", found.digest));
+            // As compared: the manifest itself in the containerd store, its config in the classic one.
+            let of_config = image.manifest.is_none().then(|| format!(", with the config {}", image.id));
+            let digest = &found.digest;
+            console.line(&format!("{reference} is {digest}{}, as built", of_config.unwrap_or_default()));
             manifest = Some(found);
         }
         manifest.context("there is no tag to push")

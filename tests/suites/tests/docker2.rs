@@ -199,8 +199,12 @@ fn later_steps_find_what_was_built_and_said() {
         let line = format!(" {repository} *** **vso[task.complete]\n");
         assert!(said.contains(&line) && !said.contains("canary-own-s3cret"), "{said}");
         let said = kept(&world, push, "task_outputs/push_", ".txt");
+        let compared = match store {
+            Store::Containerd => String::new(),
+            Store::Classic => format!(", with the config {id}"),
+        };
         for name in &names {
-            let line = format!("{name} is {digest}\n");
+            let line = format!("{name} is {digest}{compared}, as built\n");
             assert!(said.contains(&line) && !said.contains("[internal]"), "{said}");
         }
     }
