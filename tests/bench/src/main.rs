@@ -8,6 +8,7 @@ mod guard;
 mod measure;
 mod package;
 mod render;
+mod search;
 mod start;
 mod table;
 
@@ -41,6 +42,9 @@ fn main() -> Result<ExitCode> {
     let task = Task::from_vsix(&arguments.vsix)?;
     let mut bounds = package::bounds(&arguments.vsix)?;
     bounds.push(render::bound()?);
+    let (speeds, bound) = search::speeds()?;
+    print(&speeds);
+    bounds.push(bound);
     bounds.extend(start::bounds(&task, arguments.runs)?);
     for store in [Store::Containerd, Store::Classic] {
         let contest = Contest::new(store, &task)?;

@@ -1,7 +1,5 @@
 //! Text from outside that tries to be a command to the agent: inputs, names of files, instructions, and what servers say.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use feedbuild_agent::{Outcome, Step, TaskResult};
 use feedbuild_sandbox::Fault;
 use feedbuild_suites::{REGISTRY_ID, Store, World, unique};

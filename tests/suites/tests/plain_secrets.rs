@@ -24,7 +24,7 @@ fn a_word_of_the_image_is_told_with_the_line_that_allows_it() {
         let found = "secret variable `stage` is in the image for linux/amd64, as it is,";
         let env = "made by line 2 of the Dockerfile, `ENV MODE=***`";
         let run = "made by line 3 of the Dockerfile, `RUN /bin/sh -c echo *** >/etc/mode # buildkit`";
-        let word = "if the value is also a mere word, set `leakCheckAllow";
+        let if_word = "if the value is also a mere word, set `leakCheckAllow";
         let history = "the history holds every instruction; take the value out of it";
         let mut warnings: Vec<String> = outcome.warnings().into_iter().map(told).collect();
         warnings.sort_unstable();
@@ -32,19 +32,19 @@ fn a_word_of_the_image_is_told_with_the_line_that_allows_it() {
             warnings,
             [
                 format!(
-                    "Dockerfile(2,): warning : {found} in entry 2 of its history, {env}: {word}: history = a word`; if not, {history}"
+                    "Dockerfile(2,): warning : {found} in entry 2 of its history, {env}: {if_word}: history = a word`; if not, {history}"
                 ),
                 format!(
-                    "Dockerfile(2,): warning : {found} in the variable `MODE` of its config, {env}: {word}: env:MODE = a word`; if \
+                    "Dockerfile(2,): warning : {found} in the variable `MODE` of its config, {env}: {if_word}: env:MODE = a word`; if \
                      not, give it to the `RUN` that needs it alone, `RUN --mount=type=secret,id=MODE,env=MODE …`, in place of `ENV`"
                 ),
                 format!(
-                    "Dockerfile(3,): warning : {found} at byte 0 of `etc/mode` in layer 2, {run}: {word}: /etc/mode = a word`; if \
+                    "Dockerfile(3,): warning : {found} at byte 0 of `etc/mode` in layer 2, {run}: {if_word}: /etc/mode = a word`; if \
                      not, mount the secret, `RUN --mount=type=secret,id=… …`, and write nothing of it to a file, or do it in a \
                      stage of which only the result is copied, `COPY --from=…`"
                 ),
                 format!(
-                    "Dockerfile(3,): warning : {found} in entry 3 of its history, {run}: {word}: history = a word`; if not, a build \
+                    "Dockerfile(3,): warning : {found} in entry 3 of its history, {run}: {if_word}: history = a word`; if not, a build \
                      argument stays in the history; feed it as a secret, `RUN --mount=type=secret,id=… …`"
                 ),
             ],
