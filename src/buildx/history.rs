@@ -23,6 +23,9 @@ const REMOVAL: Duration = Duration::from_secs(30);
 /// The same after a cancel, which leaves 7.5 s for all.
 const HASTY_REMOVAL: Duration = Duration::from_secs(3);
 
+/// How long the engine is left alone with a record that it is still writing.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The largest record that is searched, unpacked. BuildKit keeps 2 MiB of what a step prints.
 const LARGEST: u64 = 256 << 20;
 
@@ -77,7 +80,14 @@ impl Workshop<'_> {
         let removed = async {
             anyhow::ensure!(!ids.is_empty(), "the docker client does not say which record it is");
             let never = Cancel::never();
-            let removal = self.history("rm", ids, &never);
+            let removal = async {
+                loop {
+                    match self.history("rm", ids, &never).await {
+                        Err(error) if is_being_written(&error) => tokio::time::sleep(PAUSE).await,
+                        result => return result,
+                    }
+                }
+            };
             let limit = if self.cancel.is_requested() { HASTY_REMOVAL } else { REMOVAL };
             tokio::time::timeout(limit, removal).await.context("the docker client takes too long")?
         };
@@ -133,6 +143,13 @@ pub fn id(build_ref: &str) -> &str {
     build_ref.rsplit('/').next().unwrap_or(build_ref)
 }
 
+/// Whether the engine has not written the record yet. It writes one, with a lease, when the build has ended (BuildKit
+/// `solver/llbsolver/history.go`), which is after a cancelled client has.
+fn is_being_written(error: &anyhow::Error) -> bool {
+    let text = format!("{error:#}");
+    text.contains("lease \"ref_") && text.contains("not found")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +158,12 @@ mod tests {
     fn a_record_is_known_by_the_last_part_of_its_reference() {
         assert_eq!(id("default/default/yp0cxb3wpidjkklg2r36bquv6"), "yp0cxb3wpidjkklg2r36bquv6");
         assert_eq!(id("x"), "x");
+    }
+
+    #[test]
+    fn a_record_without_a_lease_is_being_written() {
+        let said = |text: &str| is_being_written(&anyhow::anyhow!("`docker buildx history rm` says: {text}"));
+        assert!(said("lease \"ref_yp0cxb3wpidjkklg2r36bquv6\": not found"));
+        assert!(!said("no such builder"));
     }
 }

@@ -83,14 +83,16 @@ async fn run(env: &Env, console: &Arc<Console>, cancel: &Cancel, report: &mut Re
     let built =
         step.build(&plan, workshop.as_ref(), &docker.builder, engine.as_ref(), supply, report).await?;
     let Some(mut built) = built else { return Ok(()) };
-    // Asked beside the check: an engine takes its time to describe an image.
     let details = publish::details(&built);
-    let check = step.check(&plan, workshop.as_ref(), &mut built, report);
-    let (details, checked) = tokio::join!(cancel.unless(details), check);
-    checked?;
+    let proceed = async {
+        step.check(&plan, workshop.as_ref(), &mut built, report).await?;
+        step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
+        step.publish(&plan, &built, &logins, report).await
+    };
+    // An engine takes its time to describe an image, and nobody waits for that.
+    let (proceeded, details) = tokio::join!(Box::pin(proceed), cancel.unless(details));
+    proceeded?;
     report.details = details?;
-    step.export(&plan, workshop.as_ref(), &built, &logins, report).await?;
-    step.publish(&plan, &built, &logins, report).await?;
     step.export_caches(workshop.as_ref(), &logins, report).await?;
     Step::describe(&built, report);
     step.record(&plan, &built, report).await?;
