@@ -141,7 +141,7 @@ struct DataSourceBinding {
     endpoint_id: String,
     endpoint_url: String,
     result_selector: String,
-    result_template: String,
+    result_template: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -246,7 +246,7 @@ fn the_inputs_and_their_defaults() {
             "feedToken: PickList = auto",
             "npmScopes: MultiLine = ",
             "containerRegistry: DockerRegistry = ",
-            "repository: String = ",
+            "repository: PickList = ",
             "command: PickList = buildAndPush",
             "Dockerfile: String = **/Dockerfile",
             "buildContext: String = **",
