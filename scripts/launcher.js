@@ -12,6 +12,12 @@ const OS_NAMES = { darwin: 'osx', win32: 'win' };
 /** A 64-bit machine's name in Node's words: by `uname -m`, and by Windows' environment. */
 const MACHINES = { x86_64: 'x64', aarch64: 'arm64', AMD64: 'x64', ARM64: 'arm64' };
 
+/** What to do about a binary that a signal ended. */
+const HINTS = {
+  SIGABRT: 'the lines before this one say why; if no memory was left, give the agent more',
+  SIGKILL: 'look for an out-of-memory kill in the machine\'s kernel log: `dmesg`',
+};
+
 /** The architecture of the machine: that of Node, or what is below a 32-bit Node, which can start 64-bit programs. */
 function architecture() {
   switch (`${process.platform} ${process.arch}`) {
@@ -114,7 +120,7 @@ function supervise(binary, stage) {
         return resolve();
       }
       const end = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
-      const hint = signal === 'SIGKILL' ? '\n\nhint: look for an out-of-memory kill in the machine\'s kernel log: `dmesg`' : '';
+      const hint = HINTS[signal] ? `\n\nhint: ${HINTS[signal]}` : '';
       return reject(new Error(`\`${binary} ${stage}\` ${end} without a result${hint}`));
     });
   });
@@ -126,8 +132,18 @@ function tell(command, data) {
   process.stdout.write(`##vso[${command}]${escaped}\n`);
 }
 
+/** Keeps memory, in which the agent's environment is, out of core dumps of this process and of what it starts. */
+function keepOutOfCoreDumps() {
+  try {
+    fs.writeFileSync('/proc/self/coredump_filter', '0');
+  } catch (_) {
+    // Not Linux, or a kernel without it: a second line of defence.
+  }
+}
+
 /** Runs one stage of the task: `run` or `post-job`. */
 async function launch(stage) {
+  keepOutOfCoreDumps();
   try {
     await supervise(makeExecutable(findBinary()), stage);
   } catch (error) {

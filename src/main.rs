@@ -45,6 +45,7 @@ fn command(name: &OsStr, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         Some("guard") => process::guard(&arguments[1..]),
         Some("run") => run(),
         Some("post-job") => {
+            process::harden();
             post_job(&Env::from_process());
             Ok(ExitCode::SUCCESS)
         }

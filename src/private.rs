@@ -89,23 +89,52 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     io::Write::write_all(&mut options.open(path)?, content)
 }
 
-/// Removes the folders that runs of this job left because they were killed; returns how many there were.
-pub fn sweep(env: &Env) -> anyhow::Result<usize> {
-    let temp = temp_folder(env);
-    let mut removed = 0;
-    let entries = match std::fs::read_dir(&temp) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+/// What a sweep found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// How many runs went on, which have been stopped.
+    pub stopped: usize,
+    /// How many folders were left.
+    pub removed: usize,
+}
+
+/// Stops the runs of this job that still go on, and removes the folders that its runs left because they were killed.
+pub fn sweep(env: &Env) -> anyhow::Result<Swept> {
+    // Elsewhere the folders may be those of other jobs.
+    let Some(temp) = env.variable("Agent.TempDirectory").map(Path::new) else { return Ok(Swept::default()) };
+    let mut swept = Swept::default();
+    let entries = match std::fs::read_dir(temp) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(swept),
         entries => entries.with_context(|| format!("cannot read `{}`", temp.display()))?,
     };
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read `{}`", temp.display()))?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) && entry.path().is_dir() {
-            std::fs::remove_dir_all(entry.path())
-                .with_context(|| format!("cannot remove `{}`", entry.path().display()))?;
-            removed += 1;
+        let (name, path) = (entry.file_name(), entry.path());
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).filter(|_| path.is_dir())
+        else {
+            continue;
+        };
+        swept.stopped += usize::from(stop_run(rest, temp));
+        // A run that was stopped has removed its own.
+        if path.exists() {
+            std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove `{}`", path.display()))?;
+            swept.removed += 1;
         }
     }
-    Ok(removed)
+    Ok(swept)
+}
+
+/// Stops the run whose private folder has this name, without its prefix, if it still runs.
+#[cfg(target_os = "linux")]
+fn stop_run(name: &str, temp: &Path) -> bool {
+    let pid = name.split_once('-').and_then(|(pid, _)| pid.parse().ok());
+    pid.is_some_and(|pid| crate::process::forsaken::stop(pid, temp))
+}
+
+/// Container jobs, in which a run may go on, are containers of Linux.
+#[cfg(not(target_os = "linux"))]
+fn stop_run(_: &str, _: &Path) -> bool {
+    false
 }
 
 /// The agent's temp folder, which the agent empties at the end of the job; elsewhere the system's.

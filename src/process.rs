@@ -2,6 +2,8 @@
 //! on demand as bytes, a cancel reaches the whole group once, and the child dies when we die.
 
 pub mod environment;
+#[cfg(target_os = "linux")]
+pub mod forsaken;
 #[cfg(unix)]
 mod guard;
 #[cfg_attr(unix, path = "process/unix.rs")]
@@ -55,8 +57,8 @@ pub struct Process {
 pub enum Ended {
     /// It exited with this code.
     Exited(i32),
-    /// A signal that we did not send killed it.
-    Killed,
+    /// A signal that we did not send killed it; its number, where there are such.
+    Killed(Option<i32>),
 }
 
 impl Process {
@@ -149,7 +151,8 @@ impl Process {
         if cancelled {
             return Err(Cancelled.into());
         }
-        Ok(status.and_then(|status| status.code()).map_or(Ended::Killed, Ended::Exited))
+        let killed = Ended::Killed(status.and_then(platform::signal));
+        Ok(status.and_then(|status| status.code()).map_or(killed, Ended::Exited))
     }
 
     fn spawn(self, stdout: Stdio) -> std::io::Result<Child> {
@@ -203,8 +206,8 @@ impl<R: AsyncRead + Unpin> Stream<R> {
     }
 }
 
-/// Prepares this process before it sees a secret: no core dump will hold one, and we stop like on SIGTERM when the
-/// launcher is killed.
+/// Prepares this process before it sees a secret: no core dump of it or of what it starts will hold one, and we stop like
+/// on SIGTERM when the launcher is killed.
 pub fn harden() {
     platform::harden();
 }

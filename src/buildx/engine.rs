@@ -225,7 +225,12 @@ impl std::fmt::Display for EngineLost {
 pub(super) fn lost(error: &reqwest::Error) -> anyhow::Error {
     let cause = std::iter::successors(std::error::Error::source(error), |error| error.source()).last();
     let cause = cause.map_or_else(|| "no answer".to_owned(), ToString::to_string);
-    anyhow::anyhow!("{cause}").context(EngineLost)
+    hinted(
+        cause,
+        "see the engine's own log (`journalctl -u docker`), and whether its machine ran out of memory or disk; then run \
+         the job again",
+    )
+    .context(EngineLost)
 }
 
 /// An answer of success, or the engine's own message.

@@ -32,7 +32,19 @@ impl std::fmt::Display for BuilderLost {
 impl std::error::Error for BuilderLost {}
 
 /// What a user can mend: a sign in what was said, what that means, and the hint.
-const KNOWN: [(&str, &str, &str); 5] = [
+const KNOWN: [(&str, &str, &str); 7] = [
+    (
+        // How buildx writes a file in one piece (`util/atomicwriter` of moby/sys).
+        "/.tmp-result",
+        "the docker client cannot write down what it built",
+        "free some disk space in the agent's temp folder (`Agent.TempDirectory`)",
+    ),
+    (
+        // Of the engine and of a program in the build, which begin it in either case.
+        "o space left on device",
+        "no disk space is left where the image is built",
+        "free some there: `docker buildx prune` removes build caches, `docker system df` tells what takes the space",
+    ),
     (
         "the buildx component is missing or broken",
         "this docker client cannot build without the buildx plugin",
@@ -64,6 +76,28 @@ const KNOWN: [(&str, &str, &str); 5] = [
         "install a current one: package `docker-buildx-plugin` of Docker, or `docker-buildx` of the distribution",
     ),
 ];
+
+/// The error for a client that a signal killed.
+pub(super) fn killed(said: Option<&Failure>, what: &str, signal: Option<i32>) -> anyhow::Error {
+    // The same number on every Unix, sent by no program but the kernel's out-of-memory killer unless somebody means it.
+    const KILL: i32 = 9;
+    let signal_name = match signal {
+        Some(KILL) => "SIGKILL".to_owned(),
+        Some(number) => format!("signal {number}"),
+        None => "a signal".to_owned(),
+    };
+    let text = format!("the docker client was killed by {signal_name} during {what}");
+    let hint = match signal {
+        Some(KILL) => {
+            "look for an out-of-memory kill in the machine's kernel log (`dmesg`), and give the agent more memory"
+        }
+        _ => "see the log above, and the machine's kernel log: `dmesg`",
+    };
+    match said.and_then(|said| said.message.as_deref()) {
+        Some(message) => anyhow::anyhow!("{message}").context(hint_context(text, hint)),
+        None => hinted(text, hint),
+    }
+}
 
 /// One concise error from what the client said last.
 pub(super) fn failed(said: Option<&Failure>, what: &str, how: &str, builder: &Builder) -> anyhow::Error {
@@ -150,6 +184,21 @@ mod tests {
             error::render(&failed(Some(&failure), "the build", "exit code 1", &builder())),
             "builder `default` does not answer (exit code 1)\n  caused by: context deadline exceeded\n\nhint: see whether it \
              runs and speaks as the builder says: `docker buildx inspect default`"
+        );
+    }
+
+    #[test]
+    fn a_client_that_was_killed_is_told_from_one_that_failed() {
+        let text = |said, signal| error::render(&killed(said, "the build", signal));
+        assert_eq!(
+            text(None, Some(9)),
+            "the docker client was killed by SIGKILL during the build\n\nhint: look for an out-of-memory kill in the \
+             machine's kernel log (`dmesg`), and give the agent more memory"
+        );
+        assert_eq!(
+            text(Some(&said("it was about to")), Some(11)),
+            "the docker client was killed by signal 11 during the build\n  caused by: it was about to\n\nhint: see the log \
+             above, and the machine's kernel log: `dmesg`"
         );
     }
 

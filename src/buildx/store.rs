@@ -66,20 +66,24 @@ impl Engine {
         let mut response = accepted(self.send(request).await?).await.context("cannot read the image")?;
         let (sender, chunks) = mpsc::channel(IN_FLIGHT);
         let reader = tokio::task::spawn_blocking(move || read(ImageStream { chunks, current: Bytes::new() }));
+        let mut broken = None;
         loop {
             let chunk = match response.chunk().await {
                 Ok(Some(chunk)) => Ok(chunk),
                 Ok(None) => break,
-                Err(error) => Err(io::Error::other(format!("{:#}", lost(&error)))),
+                Err(error) => Err(broken.insert(lost(&error))),
             };
             let ends = chunk.is_err();
+            let chunk = chunk.map_err(|error| io::Error::other(error.to_string()));
             // A reader that is gone has seen enough, or has failed and says so itself.
             if sender.send(chunk).await.is_err() || ends {
                 break;
             }
         }
         drop(sender);
-        reader.await.context("the thread that reads the image ended early")
+        let read = reader.await.context("the thread that reads the image ended early")?;
+        // What the reader made of an image that ends in the middle is of no interest.
+        broken.map_or(Ok(read), Err)
     }
 
     /// The engine's description of the image and of its history, as JSON texts.

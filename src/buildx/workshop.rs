@@ -14,7 +14,7 @@ use super::cache::Cache;
 use super::client::Client;
 use super::docker::Session;
 use super::engine::Engine;
-use super::failure::{exposed, failed};
+use super::failure::{exposed, failed, killed};
 use super::metadata::Metadata;
 use super::options::BuildOptions;
 use super::progress::{BuildLog, Format, Progress, Tell};
@@ -101,7 +101,7 @@ impl Outcome {
         let how = match self.ended {
             Ended::Exited(0) => return None,
             Ended::Exited(code) => format!("exit code {code}"),
-            Ended::Killed => "a signal killed the docker client".to_owned(),
+            Ended::Killed(signal) => return Some(killed(self.log.failure.as_ref(), what, signal)),
         };
         Some(failed(self.log.failure.as_ref(), what, &how, builder))
     }

@@ -43,11 +43,25 @@ pub(super) fn is_parent(process: &str) -> bool {
     getppid().map(|pid| pid.as_raw_nonzero().to_string()).as_deref() == Some(process)
 }
 
-// Both are second lines of defence; a kernel that refuses them leaves us no worse than without.
+/// The size to which core dumps are limited. Linux pipes one to a program (`core_pattern`) at any limit but 1, which is
+/// too small for one in a file as well (`fs/coredump.c`).
+const CORE: u64 = if cfg!(target_os = "linux") { 1 } else { 0 };
+
+// All are second lines of defence; a kernel that refuses them leaves us no worse than without. What we start inherits
+// the first two.
 pub(super) fn harden() {
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(CORE), maximum: Some(CORE) });
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    {
+        // Which kinds of memory a dump has: none.
+        let _ = std::fs::write("/proc/self/coredump_filter", "0");
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    }
+}
+
+/// The number of the signal that killed a process.
+pub(super) fn signal(status: std::process::ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
 }
 
 /// A child and what it starts, as far as that stays in its process group.

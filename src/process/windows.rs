@@ -34,6 +34,11 @@ fn ending_job() -> Result<Job, win32job::JobError> {
     Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close())
 }
 
+/// There are none.
+pub(super) fn signal(_: std::process::ExitStatus) -> Option<i32> {
+    None
+}
+
 /// A child and what it starts, from a moment after its start on.
 pub(super) struct Group(Option<Job>);
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context as _;
+
 use super::Step;
 use super::inspection::{Brief, Inspection};
 use crate::buildx::build::Built;
@@ -49,7 +51,8 @@ impl Step<'_> {
             Built::Exported { examined, .. } => std::mem::take(&mut **examined),
             Built::Stored { engine, image, .. } => {
                 let inspection = Inspection::new(&self.console.known(), self.brief(plan));
-                self.cancel.unless(Box::pin(Arc::new(inspection).read(engine, image))).await?
+                let examined = self.cancel.unless(Box::pin(Arc::new(inspection).read(engine, image))).await;
+                examined.context("the image cannot be checked")?
             }
         };
         let verdict = Verdict::of(examined, &plan.policy);

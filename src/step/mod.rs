@@ -26,7 +26,7 @@ use crate::buildx::supply::Supply;
 use crate::cancel::{Cancel, Cancelled};
 use crate::console::Console;
 use crate::error;
-use crate::private::{self, PrivateFolder};
+use crate::private::{self, PrivateFolder, Swept};
 use crate::report::summary::Report;
 
 /// Runs the main stage. Every way out of it says `task.complete`.
@@ -58,12 +58,19 @@ pub async fn main_stage(env: &Env, cancel: &Cancel) -> TaskResult {
     result
 }
 
-/// Removes what killed runs of this job left. Does nothing if there is nothing, e.g. when the main stage never ran.
+/// Stops runs of this job that go on, and removes what killed ones left. Does nothing if there is nothing, e.g. when the
+/// main stage never ran.
 pub fn post_job(env: &Env) {
     let console = Console::default();
     match private::sweep(env) {
-        Ok(0) => {}
-        Ok(removed) => console.line(&format!("Removed what {removed} interrupted run(s) left")),
+        Ok(Swept { stopped, removed }) => {
+            if stopped > 0 {
+                console.line(&format!("Stopped {stopped} run(s) that went on after a cancel"));
+            }
+            if removed > 0 {
+                console.line(&format!("Removed what {removed} interrupted run(s) left"));
+            }
+        }
         Err(error) => console.warning(&error::render(&error)),
     }
 }

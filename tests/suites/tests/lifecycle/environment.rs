@@ -35,6 +35,7 @@ impl Trial {
             .input("containerRegistry", REGISTRY_ID)
             .input("artifactFeeds", "my-private-pypi")
             .input("secretEnvs", "own=OWN")
+            .input("noCache", "true")
             .env("OWN", "value-of-my-own")
             .env("GREETING", "hello")
             .env("SYSTEM_ACCESSTOKEN", "$(System.AccessToken)")
