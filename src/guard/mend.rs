@@ -27,8 +27,20 @@ fn document(place: &config::Place, instruction: &str) -> Option<String> {
                 .to_owned()
         }
         History(_) => "the history holds every instruction; take the value out of it".to_owned(),
+        Other(place) if of_mode_max(place) => {
+            "provenance of `mode=max` holds the Dockerfile, comments too, and what all of its stages run; take the value out \
+             of it, or write `provenance: mode=min`"
+                .to_owned()
+        }
         Other(_) => return None,
     })
+}
+
+/// Whether a place is one that provenance has in `mode=max` only (`docs/attestations/slsa-definitions.md` of
+/// moby/buildkit).
+fn of_mode_max(place: &str) -> bool {
+    place.ends_with("provenance attestation")
+        && [".source.infos[", ".llbDefinition["].iter().any(|part| place.contains(part))
 }
 
 /// What is known of files by the ends of their paths.
@@ -130,6 +142,19 @@ fn ends_with(path: &str, end: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_full_provenance_holds_has_a_mend() {
+        for (place, expected) in [
+            ("`predicate.metadata.x#metadata.source.infos[0].data` of the provenance attestation", true),
+            ("`predicate.buildConfig.llbDefinition[1].op` of the provenance attestation", true),
+            ("`predicate.materials[0].uri` of the provenance attestation", false),
+            ("`packages.llbDefinition[1].name` of the SBOM attestation", false),
+        ] {
+            let mend = document(&config::Place::Other(place.to_owned()), "");
+            assert_eq!(mend.is_some_and(|mend| mend.contains("`provenance: mode=min`")), expected, "{place}");
+        }
+    }
 
     #[test]
     fn each_kind_of_file_has_its_mend() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use secrecy::ExposeSecret as _;
 
 use super::Step;
 use super::inspection::{Brief, Inspection};
@@ -19,6 +20,7 @@ use crate::guard::policy::LeakCheck;
 use crate::guard::verdict::Verdict;
 use crate::plan::Plan;
 use crate::report::summary::Report;
+use crate::secret::known::Known;
 
 /// The agent keeps ten errors and ten warnings of a step; the last error says what became of the image.
 const SHOWN: usize = 9;
@@ -93,8 +95,15 @@ impl Step<'_> {
 
     /// Tells each finding on its line; those that the agent would not keep go to the log.
     fn tell_leaks(&self, plan: &Plan, verdict: &Verdict, report: &mut Report) {
-        let dockerfile = plan.build.as_ref().map(|build| build.dockerfile.as_path());
-        let line = |finding: &Finding| dockerfile.zip(finding.instruction.as_ref()?.line);
+        let known = self.console.known();
+        let line = |finding: &Finding| {
+            let build = plan.build.as_ref()?;
+            let line = match &finding.instruction {
+                Some(made) => made.line,
+                None => written_at(&build.text, known.iter().find(|known| known.name == finding.needle)?),
+            };
+            Some((build.dockerfile.as_path(), line?))
+        };
         let mut tell = |findings: &[Finding], at: TellAt, elsewhere: Tell| {
             for (number, finding) in findings.iter().enumerate() {
                 let text = finding.to_string();
@@ -148,4 +157,11 @@ impl Step<'_> {
             )),
         }
     }
+}
+
+/// The line (from 1) of the Dockerfile on which a secret is written, for a place that no instruction made: the Dockerfile's
+/// text, which provenance may hold.
+fn written_at(dockerfile: &str, secret: &Known) -> Option<usize> {
+    let value = std::str::from_utf8(secret.value.expose_secret()).ok()?;
+    dockerfile.lines().position(|line| line.contains(value)).map(|index| index + 1)
 }

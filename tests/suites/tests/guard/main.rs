@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod attestations;
 mod corpus;
 
 use feedbuild_agent::TaskResult;
