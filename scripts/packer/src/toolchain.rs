@@ -14,6 +14,11 @@ use crate::platform::{Libc, Platform};
 /// The oldest macOS that runs the binaries: the first with arm64.
 const MACOS: &str = "11.0";
 
+/// The names that macOS's frameworks export, for zig brings none of Apple's files: those that `core-foundation-sys` and
+/// `security-framework-sys` declare. One that is not there would show on a Mac alone. The folder is named from the
+/// repository's root, where cargo links: with another path in the flags, every checkout would compile all crates anew.
+const FRAMEWORKS: &str = "scripts/packer/frameworks";
+
 /// What builds a binary.
 #[derive(Debug)]
 pub(crate) enum Toolchain {
@@ -75,18 +80,21 @@ impl Toolchain {
                     .env("CARGO", cargo)
                     .env("RUSTC_BOOTSTRAP", "1")
                     .env("MACOSX_DEPLOYMENT_TARGET", MACOS);
-                flags.push(remap(&library.canonicalize()?, "/rust")?);
                 if platform.libc != Libc::Windows {
                     // A panic aborts, so nobody unwinds a stack; but rustc demands the tables on Windows.
                     flags.push("-Cforce-unwind-tables=no".to_owned());
                 }
+                flags.push(remap(library, "/rust")?);
                 match platform.libc {
                     Libc::Musl => flags.push("-Clink-self-contained=no".to_owned()),
                     Libc::Windows => {}
                     Libc::Apple => {
-                        flags.push(format!("-Clink-arg=-F{}", frameworks().display()));
+                        flags.push(format!("-Clink-arg=-F{FRAMEWORKS}"));
                         // By the linker, which signs what it writes: a change after that would break the signature.
-                        flags.extend(["-Cstrip=none".to_owned(), "-Clink-arg=-s".to_owned()]);
+                        flags.push("-Cstrip=none".to_owned());
+                        flags.extend(
+                            ["-s", "-Wl,-x", "-Wl,-dead_strip_dylibs"].map(|arg| format!("-Clink-arg={arg}")),
+                        );
                     }
                 }
                 command
@@ -115,12 +123,6 @@ fn rustc(arguments: &[&str]) -> Result<String> {
         bail!("`rustc {}` ended with {}", arguments.join(" "), output.status);
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-}
-
-/// The names that the system's frameworks export, for zig brings none of Apple's files: those that `core-foundation-sys`
-/// and `security-framework-sys` declare. One that is not there would show on a Mac alone.
-fn frameworks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("frameworks")
 }
 
 fn has_zig() -> bool {

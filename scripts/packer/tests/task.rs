@@ -358,3 +358,15 @@ fn every_handler_starts_the_same_file() {
         assert!(execution.values().all(|handler| handler.target == target));
     }
 }
+
+#[test]
+fn every_field_has_its_reason_in_the_docs() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let task: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(format!("{root}/task.json")).unwrap()).unwrap();
+    let page = fs::read_to_string(format!("{root}/docs/task-json.md")).unwrap();
+    let rows: BTreeSet<&str> =
+        page.lines().filter_map(|line| Some(line.strip_prefix("| `")?.split_once('`')?.0)).collect();
+    let fields: BTreeSet<&str> = task.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(rows, fields);
+}
