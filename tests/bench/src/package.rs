@@ -31,8 +31,8 @@ pub(crate) fn bounds(vsix: &Path) -> Result<Vec<Bound>> {
             what: "size of the .vsix".to_owned(),
             measured: as_float(bytes) / 1e6,
             at_best: None,
-            // All six are 12.
-            limit: 2.0 * as_float(binaries as u64),
+            // A binary, and what all share: pictures, notices. All six are 11.7, under the bound of 12.
+            limit: 1.9 * as_float(binaries as u64) + 0.3,
             unit: "MB",
         },
         Bound {
