@@ -7,7 +7,8 @@
 //! `frontend/dockerfile/dockerfile2llb` of moby/buildkit, read at 73ed6825c): the keyword, then for `RUN` the build
 //! arguments as `|2 A=x B=y`, the shell and the command as it is in the Dockerfile; for `COPY` and `ADD` three of their
 //! flags, then sources and destination with variables expanded; for the others what came of it. What made a layer has
-//! ` # buildkit` at its end.
+//! ` # buildkit` at its end. Layers of a base image without a history for them push these entries down, and the last
+//! layers get entries with the names of their steps, as `[2/3] RUN make` (`normalizeLayersAndHistory`).
 
 use std::collections::BTreeMap;
 
@@ -33,6 +34,12 @@ pub fn lines_of_history(
         });
     }
     for (entry, line) in history.iter().zip(&mut lines).rev() {
+        if let Some((_, step)) = entry.strip_prefix('[').and_then(|entry| entry.split_once("] ")) {
+            // Its instruction has another entry above.
+            let mut known = made.iter().filter(|(written, _)| written.made(step)).map(|(_, line)| *line);
+            *line = known.next().filter(|_| known.next().is_none());
+            continue;
+        }
         if let Some(index) = made.iter().rposition(|(written, _)| written.made(entry)) {
             *line = Some(made[index].1);
             made.truncate(index);
@@ -178,6 +185,19 @@ mod tests {
         ];
         assert_eq!(lines(dockerfile, None, &history), expected);
         assert_eq!(lines(dockerfile, Some("base"), &history[..6]), expected[..6]);
+    }
+
+    #[test]
+    fn the_name_of_a_step_finds_its_line_if_it_is_the_only_one() {
+        let dockerfile = "FROM a\nRUN b\nCOPY c d\nRUN b";
+        let history = [
+            "RUN /bin/sh -c b # buildkit",
+            "COPY c d # buildkit",
+            "RUN /bin/sh -c b # buildkit",
+            "[3/4] COPY c d",
+            "[4/4] RUN b",
+        ];
+        assert_eq!(lines(dockerfile, None, &history), [Some(2), Some(3), Some(4), Some(3), None]);
     }
 
     #[test]

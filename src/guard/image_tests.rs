@@ -364,7 +364,10 @@ fn findings_are_bounded_and_allowed_ones_apart() {
 
 #[test]
 fn a_history_that_fits_no_layers_names_no_instruction() {
-    for history in [json!([]), json!([{"created_by": "COPY x / # buildkit"}]), json!(null)] {
+    // BuildKit takes layers for those of too many entries of a base image.
+    let mut long = vec![json!({"created_by": "ADD x /"}); 127];
+    long.push(json!({"created_by": "COPY x / # buildkit", "empty_layer": true}));
+    for history in [json!([]), json!([{"created_by": "COPY x / # buildkit"}]), json!(null), json!(long)] {
         let mut oci = Oci::default();
         let mut own = config();
         own["history"] = history.clone();

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::age::makes_layer;
 use super::archive::FileHit;
 use super::config::{self, Document, Spot};
 use super::finding::{Finding, Instruction, Place};
@@ -68,8 +69,10 @@ impl Origin {
             .collect();
         let with_layer = history.iter().enumerate().filter(|(_, entry)| !entry.empty_layer);
         let of_layers: Vec<usize> = with_layer.map(|(index, _)| index).collect();
-        // A history that has not one entry for each layer tells nothing of any.
-        let of_layers = if of_layers.len() == layers { of_layers } else { Vec::new() };
+        // A history that has not one entry for each layer, or entries of other layers, tells nothing of any.
+        let is_lost = |entry: &History| entry.empty_layer && makes_layer(&entry.created_by);
+        let is_whole = of_layers.len() == layers && !history.iter().any(is_lost);
+        let of_layers = if is_whole { of_layers } else { Vec::new() };
         Self { entries, of_layers }
     }
 
