@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use feedbuild_agent::TaskResult;
 use feedbuild_suites::{Gate, Store, executable, succeeded, variable};
 
-use crate::trial::{Trial, end_of};
+use crate::trial::{Trial, all_ended, end_of};
 
 /// It ends, with everything in it, when it is dropped.
 struct Container(Child);
@@ -55,13 +55,16 @@ fn the_post_job_stage_stops_a_run_that_no_signal_reached() {
     let waiting = gate.reached();
     let outcome = running.cancel().unwrap();
     assert_eq!(outcome.result, TaskResult::Canceled);
-    let clients = trial.clients();
-    assert_eq!((clients.len(), trial.private_folders().len()), (1, 1), "the run goes on");
+    let all = trial.processes();
+    assert_eq!((trial.clients().len(), trial.private_folders().len()), (1, 1), "the run goes on");
     let post_job = succeeded(step.run_post_job().unwrap());
     assert_eq!(post_job.log, ["Stopped 1 run(s) that went on after a cancel"]);
-    end_of(&clients);
+    end_of(&all);
     waiting.killed();
+    // What stood for `docker exec` may be about to end.
+    let rest = trial.processes();
     drop(container);
+    all_ended(&rest);
     trial.nothing_stays(&post_job);
 }
 
@@ -72,10 +75,10 @@ fn a_container_that_is_stopped_takes_the_run_with_it() {
     let step = trial.step_at(&gate);
     let running = step.start().unwrap();
     let waiting = gate.reached();
-    let (outcome, clients) = (running.cancel().unwrap(), trial.clients());
+    let (outcome, all) = (running.cancel().unwrap(), trial.processes());
     assert_eq!(outcome.result, TaskResult::Canceled);
     drop(container);
-    end_of(&clients);
+    end_of(&all);
     waiting.killed();
     // The agent empties its temp folder at the job's end; until then what is there holds no secret.
     trial.no_file_holds_a_secret();

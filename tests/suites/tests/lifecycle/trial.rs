@@ -84,6 +84,8 @@ impl Trial {
             .input("artifactFeeds", "my-private-pypi")
             .input("onlyAddExtraIndex", "true")
             .input("containerRegistry", REGISTRY_ID)
+            // An earlier gate may have been at the same port.
+            .input("noCache", "true")
     }
 
     /// The docker clients that run for steps of this job, each by a descriptor that stays its own.
@@ -112,24 +114,36 @@ impl Trial {
 
     /// The processes that have something to do with the job: its folder is in their arguments, in their environment, or
     /// among the files that they have open.
-    fn processes(&self) -> Vec<String> {
+    fn process_ids(&self) -> Vec<Pid> {
         let folder = self.world.job.root_dir().display().to_string();
         // The test, and copies of it that are about to become another program.
         let own = std::env::current_exe().unwrap();
-        let is_own = |pid: &std::num::NonZeroI32| {
-            std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == own)
-        };
-        let others = pids().into_iter().map(Pid::as_raw_nonzero).filter(|pid| !is_own(pid));
-        let concerns = |pid: &std::num::NonZeroI32| {
-            let read = |file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let concerns = |pid: &Pid| {
+            let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+            let read = |file| std::fs::read(process.join(file)).unwrap_or_default();
+            let descriptors = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
             let open = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
             let all = [read("cmdline"), read("environ")].into_iter();
             let mut all = all.chain(open.map(|path| OsString::from(path).into_vec()));
-            all.any(|text| String::from_utf8_lossy(&text).contains(&folder))
+            let is_own = std::fs::read_link(process.join("exe")).is_ok_and(|exe| exe == own);
+            !is_own && all.any(|text| String::from_utf8_lossy(&text).contains(&folder))
         };
-        let named = |pid| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        others.filter(concerns).map(|pid| String::from_utf8_lossy(&named(pid)).replace('\0', " ")).collect()
+        pids().into_iter().filter(concerns).collect()
+    }
+
+    /// The same, each by a descriptor that stays its own.
+    pub(crate) fn processes(&self) -> Vec<OwnedFd> {
+        let open = |pid: Pid| pidfd_open(pid, PidfdFlags::empty()).ok();
+        self.process_ids().into_iter().filter_map(open).collect()
+    }
+
+    fn no_process_runs(&self) {
+        let arguments = |pid: Pid| std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+        let all: Vec<Vec<u8>> =
+            self.process_ids().into_iter().map(|pid| arguments(pid).unwrap_or_default()).collect();
+        let all: Vec<String> =
+            all.iter().map(|arguments| String::from_utf8_lossy(arguments).replace('\0', " ")).collect();
+        assert_eq!(all, Vec::<String>::new());
     }
 
     pub(crate) fn no_file_holds_a_secret(&self) {
@@ -146,7 +160,7 @@ impl Trial {
 
     /// The checks that hold however a step ended.
     pub(crate) fn nothing_stays(&self, outcome: &Outcome) {
-        assert_eq!(self.processes(), Vec::<String>::new());
+        self.no_process_runs();
         assert_eq!(self.private_folders(), Vec::<PathBuf>::new());
         assert!(!outcome.output_left_open, "a process still holds the step's output");
         self.no_file_holds_a_secret();
@@ -168,13 +182,18 @@ fn pids() -> Vec<Pid> {
     entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Waits until all of them have ended.
-pub(crate) fn end_of(clients: &[OwnedFd]) {
-    assert!(!clients.is_empty(), "no client ran");
+/// Waits until all of these processes have ended, of which there is one at least.
+pub(crate) fn end_of(processes: &[OwnedFd]) {
+    assert!(!processes.is_empty(), "none ran");
+    all_ended(processes);
+}
+
+/// Waits until all of these processes have ended.
+pub(crate) fn all_ended(processes: &[OwnedFd]) {
     let limit = Timespec::try_from(PROMPTLY).unwrap();
-    for client in clients {
-        let ended = poll(&mut [PollFd::new(client, PollFlags::IN)], Some(&limit)).unwrap();
-        assert!(ended > 0, "a docker client still runs");
+    for process in processes {
+        let ended = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&limit)).unwrap();
+        assert!(ended > 0, "a process still runs");
     }
 }
 
