@@ -60,7 +60,8 @@ async function sameContents() {
 async function contentTypes(text) {
   const { Types: { Default: suffixes, Override: parts } } = await parseXml(text);
   return {
-    suffixes: new Map(suffixes.map(({ $: { Extension, ContentType } }) => [Extension, ContentType]).sort()),
+    suffixes: new Map(suffixes.map(({ $: { Extension, ContentType } }) => (
+      [Extension, Extension === '.exe' ? 'binary' : ContentType])).sort()),
     parts: new Map(parts.map(({ $: { PartName, ContentType } }) => (
       [PartName, PartName.startsWith('/task/bin/') ? 'binary' : ContentType])).sort()),
   };
