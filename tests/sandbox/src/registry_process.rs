@@ -96,13 +96,13 @@ fn read_log(stderr: ChildStderr, log: &Mutex<String>, found: &Sender<SocketAddr>
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         let address =
             line.split_once("listening on ").and_then(|(_, rest)| rest.split('"').next()?.parse().ok());
+        let mut log = log.lock().expect("no thread panics with the registry's log");
+        log.push_str(&line);
+        log.push('\n');
         if let Some(address) = address {
             // The starter waits for the first address only.
             let _ = found.send(address);
         }
-        let mut log = log.lock().expect("no thread panics with the registry's log");
-        log.push_str(&line);
-        log.push('\n');
     }
 }
 
