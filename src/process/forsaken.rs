@@ -50,6 +50,7 @@ fn is_run(pid: u32, temp: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
 
@@ -58,8 +59,9 @@ mod tests {
     #[test]
     fn only_a_run_of_the_same_job_is_stopped() {
         let folder = tempfile::tempdir().expect("temp is writable");
-        // A shell that is called as our binary and waits for input.
-        std::fs::write(folder.path().join("run"), "read -r _").expect("it is ours");
+        // A shell that is called as our binary, says that it runs and waits for input: a process has no arguments yet when
+        // it leaves its parent.
+        std::fs::write(folder.path().join("run"), "echo; read -r _").expect("it is ours");
         let table = [
             ("/bin/feedbuild", "/t", true),
             ("/bin/feedbuild", "/other/t", false),
@@ -68,7 +70,10 @@ mod tests {
         for (program, temp, expected) in table {
             let mut command = Command::new("sh");
             command.arg0(program).arg("run").current_dir(&folder).env("AGENT_TEMPDIRECTORY", temp);
-            let mut child = command.stdin(Stdio::piped()).spawn().expect("there is a shell");
+            let mut child =
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
+            let mut said = [0];
+            child.stdout.as_mut().expect("it is a pipe").read_exact(&mut said).expect("it runs");
             assert_eq!(stop(child.id(), Path::new("/t")), expected, "{program} {temp}");
             drop(child.stdin.take());
             let status = child.wait().expect("it is ours");
