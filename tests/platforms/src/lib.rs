@@ -1,5 +1,7 @@
 //! What the tests of the platforms share. `scripts/platforms` lays the variables.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use feedbuild_suites::variable;
@@ -13,9 +15,14 @@ pub fn task() -> PathBuf {
     variable("FEEDBUILD_TEST_ALL").into()
 }
 
-/// The binary for a platform.
+/// The binary for a platform, executable as the launcher makes it: the package holds no modes.
+///
+/// # Panics
+/// If the task has none.
 #[must_use]
 pub fn binary(platform: &str) -> PathBuf {
     let name = if platform.starts_with("win-") { "feedbuild.exe" } else { "feedbuild" };
-    task().join("bin").join(platform).join(name)
+    let binary = task().join("bin").join(platform).join(name);
+    std::fs::set_permissions(&binary, Permissions::from_mode(0o755)).expect("the task has every platform");
+    binary
 }

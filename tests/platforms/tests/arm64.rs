@@ -4,8 +4,6 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use feedbuild_agent::Task;
@@ -22,13 +20,6 @@ fn emulator() -> Command {
     command
 }
 
-/// The binary, made executable as the launcher makes it: the package holds no modes.
-fn program() -> PathBuf {
-    let program = binary("linux-arm64");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    program
-}
-
 fn text(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (text(&output.stdout), text(&output.stderr), output.status.code())
@@ -36,13 +27,13 @@ fn text(output: &Output) -> (String, String, Option<i32>) {
 
 #[test]
 fn it_tells_its_version() {
-    let output = emulator().arg(program()).arg("--version").output().unwrap();
+    let output = emulator().arg(binary("linux-arm64")).arg("--version").output().unwrap();
     assert_eq!(text(&output), (format!("feedbuild {}\n", env!("CARGO_PKG_VERSION")), String::new(), Some(0)));
 }
 
 #[test]
 fn a_step_outside_of_a_pipeline_fails_in_words() {
-    let output = emulator().arg(program()).arg("run").output().unwrap();
+    let output = emulator().arg(binary("linux-arm64")).arg("run").output().unwrap();
     let (stdout, stderr, code) = text(&output);
     assert!(stdout.contains("##vso[task.complete result=Failed;]"), "{stdout}");
     assert_eq!((stderr.as_str(), code), ("", Some(1)));
@@ -54,7 +45,7 @@ fn it_is_dockers_credential_helper_under_that_name() {
     std::fs::write(&logins, r#"{"r.example": {"Username": "ci", "Secret": "s"}}"#).unwrap();
     let mut helper = emulator()
         .args(["-0", "docker-credential-feedbuild"])
-        .arg(program())
+        .arg(binary("linux-arm64"))
         .arg("get")
         .env("FEEDBUILD_LOGINS", logins.path())
         .stdin(Stdio::piped())

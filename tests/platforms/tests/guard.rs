@@ -10,24 +10,11 @@ use feedbuild_platforms::binary;
 use feedbuild_suites::executable;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// The binary, which has no mode bits in the package.
-struct Guard(tempfile::TempDir);
-
-impl Guard {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::copy(binary("linux-x64"), folder.path().join("feedbuild")).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(folder.path().join("feedbuild"), mode).unwrap();
-        Self(folder)
-    }
-
-    /// Guards a shell script, as a child of this process.
-    fn start(&self, script: &str) -> Child {
-        let mut command = Command::new(self.0.path().join("feedbuild"));
-        command.arg("guard").arg(std::process::id().to_string()).args(["sh", "-c", script]);
-        command.process_group(0).stdout(Stdio::piped()).spawn().unwrap()
-    }
+/// Guards a shell script, as a child of this process.
+fn start(script: &str) -> Child {
+    let mut command = Command::new(binary("linux-x64"));
+    command.arg("guard").arg(std::process::id().to_string()).args(["sh", "-c", script]);
+    command.process_group(0).stdout(Stdio::piped()).spawn().unwrap()
 }
 
 fn first_line(child: &mut Child) -> (String, BufReader<std::process::ChildStdout>) {
@@ -39,15 +26,13 @@ fn first_line(child: &mut Child) -> (String, BufReader<std::process::ChildStdout
 
 #[test]
 fn it_ends_as_the_program_ends() {
-    let guard = Guard::new();
-    assert_eq!(guard.start("exit 7").wait().unwrap().code(), Some(7));
-    assert_eq!(guard.start("kill -TERM $$").wait().unwrap().signal(), Some(9));
+    assert_eq!(start("exit 7").wait().unwrap().code(), Some(7));
+    assert_eq!(start("kill -TERM $$").wait().unwrap().signal(), Some(9));
 }
 
 #[test]
 fn a_signal_to_the_group_is_the_programs_to_answer() {
-    let guard = Guard::new();
-    let mut child = guard.start("trap 'echo cleaned; exit 3' INT; echo ready; while :; do sleep 0.01; done");
+    let mut child = start("trap 'echo cleaned; exit 3' INT; echo ready; while :; do sleep 0.01; done");
     let (line, mut lines) = first_line(&mut child);
     assert_eq!(line, "ready\n");
     kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
@@ -58,9 +43,8 @@ fn a_signal_to_the_group_is_the_programs_to_answer() {
 
 #[test]
 fn the_program_and_all_that_it_started_end_with_the_parent() {
-    let guard = Guard::new();
-    let parent = guard.0.path().join("parent");
-    let program = guard.0.path().join("feedbuild");
+    let folder = tempfile::tempdir().unwrap();
+    let (parent, program) = (folder.path().join("parent"), binary("linux-x64"));
     executable(
         &parent,
         &format!("#!/bin/sh\n{} guard $$ sh -c 'sleep 1000 & echo ready; wait' &\nwait\n", program.display()),
@@ -76,8 +60,7 @@ fn the_program_and_all_that_it_started_end_with_the_parent() {
 
 #[test]
 fn a_program_whose_parent_is_gone_already_does_not_stay() {
-    let guard = Guard::new();
-    let mut command = Command::new(guard.0.path().join("feedbuild"));
+    let mut command = Command::new(binary("linux-x64"));
     let status = command.args(["guard", "1", "sleep", "1000"]).process_group(0).status().unwrap();
     assert_eq!(status.signal(), Some(9));
 }
