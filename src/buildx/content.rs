@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::local::{LocalImage, Platform, blob_path, hex};
-use crate::guard::image;
+use crate::guard::{REFERENCE_TYPE, image};
 
 /// Where a content store is, from the engine's root on, or by itself (containerd `content/local`; moby
 /// `daemon/daemon.go` starts a containerd of its own where the system has none).
@@ -18,9 +18,6 @@ const SYSTEM: &str = "/var/lib/containerd";
 
 /// The largest document that is read as one, in bytes; containerd takes manifests up to 8 MiB.
 const LARGEST_DOCUMENT: u64 = 8 << 20;
-
-/// How BuildKit marks an attestation in an index (docs/attestations/attestation-storage.md of moby/buildkit).
-const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
 /// An image of a content store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,10 @@ use serde::de::DeserializeOwned;
 
 use super::image::{Blob, Blobs, Image, Layer};
 
+/// The annotation by which BuildKit marks an attestation in an index (docs/attestations/attestation-storage.md of
+/// moby/buildkit).
+pub const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
 /// How deep indexes may lie in each other.
 const DEEPEST: usize = 4;
 
@@ -66,12 +70,9 @@ struct Descriptor {
 }
 
 impl Descriptor {
-    /// BuildKit's mark (docs/attestations/attestation-storage.md of moby/buildkit).
     fn is_attestation(&self) -> bool {
         let annotations = self.annotations.as_ref();
-        annotations
-            .and_then(|all| all.get("vnd.docker.reference.type"))
-            .is_some_and(|kind| kind == "attestation-manifest")
+        annotations.and_then(|all| all.get(REFERENCE_TYPE)).is_some_and(|kind| kind == "attestation-manifest")
     }
 }
 

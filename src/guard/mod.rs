@@ -32,5 +32,6 @@ pub use crate::form::Form;
 pub use archive::Limits;
 pub use finding::{Finding, Place};
 pub use image::{Examined, Image, Options, examine};
+pub use layout::REFERENCE_TYPE;
 pub use needle::{Needle, Severity};
 pub use search::{Hit, Scan, Searcher};
